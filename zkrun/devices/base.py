@@ -1,0 +1,190 @@
+"""The contract between the engine and a device: memory, copies, functions, streams, events.
+
+A device is a folder here (found by name) or an installed package (entry point `zkrun.devices`). It owns
+its memory and its implementation of each function; the engine knows nothing else of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from zkrun.errors import ZkrunError
+from zkrun.program.signature import Call
+from zkrun.program.types import Typ
+
+if TYPE_CHECKING:
+    from zkrun.devices.account import Account
+
+__all__ = [
+    "Block",
+    "Cancelled",
+    "Clock",
+    "Data",
+    "Device",
+    "Event",
+    "Function",
+    "Stream",
+    "Value",
+]
+
+
+class Cancelled(ZkrunError):
+    """Raised inside a thread or stream that must stop because another part of the run failed."""
+
+    exit_code = 4
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """Memory taken on a device. `address` is in the device's own space: a pointer, or a file position."""
+
+    device: Device
+    address: int
+    nbytes: int
+    owner: Any = None  # what keeps the memory alive: a pool slab, a mapping, a file
+
+
+@dataclass(slots=True, eq=False)
+class Data:
+    """A value in memory: a view of `length` elements from element `offset`, wrapping at `whole`.
+
+    `address` is that of element 0 of the whole array; `item` is the size of an element in bytes.
+    A Scalar or Point is a whole of one element; a GpuBuffer's elements are bytes.
+    """
+
+    typ: Typ
+    block: Block
+    address: int
+    item: int
+    whole: int
+    offset: int
+    length: int
+    native: Any = field(default=None, repr=False)  # the device's own handle of this view, cached
+
+    def runs(self) -> tuple[tuple[int, int], ...]:
+        """The contiguous pieces of the view in order: (address, bytes); at most two."""
+        if not self.length:
+            return ()
+        first = min(self.length, self.whole - self.offset)
+        head = (self.address + self.offset * self.item, first * self.item)
+        if first == self.length:
+            return (head,)
+        return (head, (self.address, (self.length - first) * self.item))
+
+
+Value = Any
+"""What a variable is bound to: Data, a transcript's state, a Stream, or a tuple of values."""
+
+Function = Callable[[Sequence[Value], Sequence[Value]], None]
+"""A function bound to a device, a curve and its parameters: (mutable, immutable without the stream)."""
+
+
+class Event:
+    """A point in the order of a run that threads and streams can wait for; completes at most once."""
+
+    __slots__ = ("_done", "error", "native")
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self.error: BaseException | None = None
+        self.native: Any = None  # a device's own event, where it has one
+
+    def complete(self, error: BaseException | None = None) -> None:
+        """Completes the event; with an error, those who wait stop instead of going on."""
+        if error is not None and not self._done.is_set():
+            self.error = error
+        self._done.set()
+
+    def is_complete(self) -> bool:
+        return self._done.is_set()
+
+    def wait(self) -> None:
+        """Blocks until the event completes; raises Cancelled where the run has failed meanwhile."""
+        self._done.wait()
+        if self.error is not None:
+            raise Cancelled("the run was cancelled") from self.error
+
+
+Clock = Callable[[int, int, int], None]
+"""Called by a stream for each piece of work: (`at` of the submitter, start ns, end ns), perf_counter_ns."""
+
+
+class Stream(ABC):
+    """A queue on a GPU: work runs in order, the thread that queues goes on at once."""
+
+    device: Device
+
+    @abstractmethod
+    def run(self, at: int, work: Callable[[], None]) -> None:
+        """Queues `work`. `at` names the instruction in traces and errors.
+
+        A stream of real hardware calls `work` at once, which launches asynchronously on this stream; the
+        virtual one calls it later on its worker.
+        """
+
+    @abstractmethod
+    def record(self, at: int, event: Event) -> None:
+        """Completes the event when all that was queued before has passed."""
+
+    @abstractmethod
+    def wait(self, at: int, event: Event) -> None:
+        """Makes work queued later wait for the event."""
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Blocks until all that was queued has passed."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends the stream, dropping work that has not started."""
+
+
+class Device(ABC):
+    """One device of one run. Created by its folder's `open_device`, closed at the end whatever happens."""
+
+    name: str  # "cpu", "gpu:0", "disk"
+    account: Account  # current and peak bytes really taken
+
+    @abstractmethod
+    def reserve(self, nbytes: int) -> None:
+        """Takes the arena for allocations with an offset. ResourceLimit where it does not fit."""
+
+    @abstractmethod
+    def allocate(self, nbytes: int, offset: int | None) -> Block:
+        """Fresh memory, 64-byte aligned; at `offset` of the arena where given. Thread-safe."""
+
+    @abstractmethod
+    def free(self, block: Block) -> None:
+        """Gives memory back, wiped. Never called twice for one block. Thread-safe."""
+
+    @abstractmethod
+    def read(self, data: Data) -> bytearray:
+        """The bytes of a view, in order, on the host."""
+
+    @abstractmethod
+    def write(self, data: Data, payload: bytes | bytearray | memoryview) -> None:
+        """Overwrites a view with as many bytes from the host."""
+
+    @abstractmethod
+    def copy(self, dst: Data, src: Data) -> None:
+        """Copies a view of any device (`src.block.device`) to one of this device, run by run."""
+
+    @abstractmethod
+    def bind(self, call: Call) -> Function:
+        """The implementation of a call, specialised once before the run. RunFailed where there is none."""
+
+    @abstractmethod
+    def open_stream(self, clock: Clock, fail: Callable[[int, BaseException], None]) -> Stream:
+        """A new queue; `fail(at, error)` is called when queued work raises. RunFailed off a GPU."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Makes running work end soon (with Cancelled). Thread-safe, idempotent."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends streams and gives everything back. Idempotent."""

@@ -1,0 +1,72 @@
+"""The exception tree of zkrun: one class for each exit code of the command line.
+
+Every error that a user can cause is one of these and is shown as one message, never as a traceback.
+Anything else that escapes is a defect of zkrun itself (exit code 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from zkrun.analysis.diagnostics import Diagnostic
+
+__all__ = [
+    "Interrupted",
+    "InvalidProgram",
+    "Mismatch",
+    "ResourceLimit",
+    "RunFailed",
+    "UsageError",
+    "ZkrunError",
+]
+
+
+class ZkrunError(Exception):
+    """Base of all errors that zkrun reports to its user."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(ZkrunError):
+    """The command line, or a call of the Python interface, asks for something that is not there."""
+
+    exit_code = 2
+
+
+class InvalidProgram(ZkrunError):
+    """A program, or the value given for one of its inputs, breaks the format.
+
+    `diagnostics` lists every finding; the message is the first of them.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
+        super().__init__(message)
+        self.diagnostics = tuple(diagnostics)
+
+
+class RunFailed(ZkrunError):
+    """The program is valid and its run failed (also: no such device on this machine)."""
+
+    exit_code = 4
+
+
+class Mismatch(ZkrunError):
+    """A result differs from the expected one (`AssertEq`, `--expect`)."""
+
+    exit_code = 5
+
+
+class ResourceLimit(ZkrunError):
+    """Memory, disk space or time ran out."""
+
+    exit_code = 6
+
+
+class Interrupted(ZkrunError):
+    """The user interrupted the run."""
+
+    exit_code = 130
