@@ -1,0 +1,1 @@
+"""Curves, and elements as integers, limbs and bytes."""
