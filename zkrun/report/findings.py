@@ -1,0 +1,70 @@
+"""What the figures of a run mean: one sentence each, the most important first."""
+
+from collections.abc import Iterator
+
+from zkrun.report.summary import Summary, TrackSummary
+from zkrun.report.text import duration, percent, safe, size
+
+__all__ = ["findings"]
+
+_LARGE = 0.3  # shares from here on are worth a sentence
+_FULL = 0.9  # a device's memory from here on is nearly full
+
+
+def findings(summary: Summary) -> list[str]:
+    """Where the time went and what is in the way; empty for a run in which nothing was done."""
+    return list(_findings(summary))
+
+
+def _findings(summary: Summary) -> Iterator[str]:
+    if not summary.work or not summary.wall:
+        return
+    busiest = max(summary.tracks, key=lambda track: track.busy)
+    yield _bottleneck(summary, busiest)
+    share = summary.transfer_work / summary.work
+    if share >= _LARGE:
+        slowest = summary.transfers[0]
+        yield (
+            f"Transfers are {percent(share)} of all work: {slowest.src}→{slowest.dst} alone moved "
+            f"{size(slowest.bytes)} in {duration(slowest.total)}."
+        )
+    yield from _waiting(summary, busiest)
+    for device in summary.devices:
+        if device.limit and device.peak >= _FULL * device.limit:
+            full = percent(device.peak / device.limit)
+            yield f"{device.name} took {size(device.peak)}, {full} of what it was allowed."
+
+
+def _bottleneck(summary: Summary, busiest: TrackSummary) -> str:
+    text = f"{_name(busiest)} is the busiest track: it works {percent(busiest.share)} of the wall time"
+    if summary.functions:
+        longest = summary.functions[0]
+        share = percent(longest.total / summary.work)
+        text += f"; {safe(longest.name)} on {longest.device} is {share} of all work"
+    return text + "."
+
+
+def _waiting(summary: Summary, busiest: TrackSummary) -> Iterator[str]:
+    streams = [track for track in summary.tracks if track.kind == "stream"]
+    busy = max((stream.share for stream in streams), default=1.0)
+    if busy < 1 - _LARGE and busiest.kind == "thread":
+        yield (
+            f"No stream works more than {percent(busy)} of the time: the host does not keep the "
+            "queues full."
+        )
+    idlers = [
+        track
+        for track in summary.tracks
+        if track is not busiest and track.waiting >= _LARGE * summary.wall
+    ]
+    if idlers:
+        most = max(idlers, key=lambda track: track.waiting)
+        others = f" ({len(idlers) - 1} more wait as well)" if len(idlers) > 1 else ""
+        yield f"{_name(most)} waits {percent(most.waiting / summary.wall)} of the time{others}."
+
+
+def _name(track: TrackSummary) -> str:
+    name = safe(track.name)
+    if track.kind == "stream":
+        return f"{name[:1].upper()}{name[1:]} of {track.device}"
+    return "The main thread" if name == "main" else f"{name[:1].upper()}{name[1:]}"

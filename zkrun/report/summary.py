@@ -1,0 +1,248 @@
+"""A Trace in figures: what each track, function, transfer and device did.
+
+Pure aggregation, one pass over the spans. Work that an instruction queues is counted where it ran: on
+the stream, not on the thread that queued it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from zkrun.runtime.trace import InstructionInfo, Trace
+
+__all__ = [
+    "DeviceSummary",
+    "FunctionSummary",
+    "PlaceSummary",
+    "Summary",
+    "TrackSummary",
+    "TransferSummary",
+    "summarise",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSummary:
+    """One thread or stream. Times in ns; `share` is busy time over the wall time."""
+
+    name: str
+    kind: str
+    device: str
+    instructions: int
+    busy: int
+    waiting: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceSummary:
+    """One of the names that the program's own `track` gives to instructions."""
+
+    name: str
+    instructions: int
+    busy: int
+    waiting: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSummary:
+    """The calls of one function on one device. Rates are per second, of the work its cost names."""
+
+    name: str
+    device: str
+    calls: int
+    total: int
+    mean: float
+    multiplications_per_second: float
+    bytes_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSummary:
+    """The transfers from one device to one device."""
+
+    src: str
+    dst: str
+    transfers: int
+    bytes: int
+    total: int
+    bytes_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSummary:
+    """One device: time in which any of its work ran, and bytes."""
+
+    name: str
+    busy: int
+    share: float
+    peak: int
+    planned: int
+    bytes_in: int
+    bytes_out: int
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All of it; `work` is the time spent working, over all tracks, of which `transfer_work` moved data."""
+
+    program: str
+    started: str
+    wall: int
+    iterations: tuple[int, ...]
+    gpu: str
+    insecure_seed: bool
+    work: int
+    transfer_work: int
+    tracks: tuple[TrackSummary, ...]
+    places: tuple[PlaceSummary, ...]
+    functions: tuple[FunctionSummary, ...]
+    transfers: tuple[TransferSummary, ...]
+    devices: tuple[DeviceSummary, ...]
+    machine: tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What is added up under one key."""
+
+    spans: int = 0
+    busy: int = 0
+    waiting: int = 0
+    multiplications: int = 0
+    bytes: int = 0
+
+    def add(self, info: InstructionInfo, nanoseconds: int, waited: bool, costs: bool) -> None:
+        self.spans += 1
+        if waited:
+            self.waiting += nanoseconds
+        else:
+            self.busy += nanoseconds
+        if costs:
+            self.multiplications += info.multiplications
+            self.bytes += info.bytes
+
+
+def summarise(trace: Trace) -> Summary:
+    """Adds up a trace."""
+    tracks = [_Sum() for _ in trace.tracks]
+    places: defaultdict[str, _Sum] = defaultdict(_Sum)
+    functions: defaultdict[tuple[str, str], _Sum] = defaultdict(_Sum)
+    transfers: defaultdict[tuple[str, str], _Sum] = defaultdict(_Sum)
+    running: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    streams = {track.id for track in trace.tracks if track.kind == "stream"}
+    queued = {
+        at for track, at in zip(trace.spans.track, trace.spans.at, strict=True) if track in streams
+    }
+    work = 0
+    for track, at, start, end, kind in trace.spans:
+        info = trace.instructions[at]
+        waited = kind == "wait"
+        nanoseconds = end - start
+        tracks[track].add(info, nanoseconds, waited, costs=False)
+        if track not in streams and at in queued:
+            continue  # the thread only queued it
+        if info.track is not None:
+            places[info.track].add(info, nanoseconds, waited, costs=False)
+        if waited:
+            continue
+        work += nanoseconds
+        running[info.device].append((start, end))
+        if info.function is not None:
+            functions[info.function, info.device].add(info, nanoseconds, waited, costs=True)
+        elif info.src is not None and info.dst is not None:
+            transfers[info.src, info.dst].add(info, nanoseconds, waited, costs=True)
+    return Summary(
+        program=trace.program,
+        started=trace.started,
+        wall=trace.wall,
+        iterations=tuple(trace.iterations),
+        gpu=trace.gpu,
+        insecure_seed=trace.insecure_seed,
+        work=work,
+        transfer_work=sum(entry.busy for entry in transfers.values()),
+        tracks=tuple(
+            TrackSummary(
+                name=track.name,
+                kind=track.kind,
+                device=track.device,
+                instructions=entry.spans,
+                busy=entry.busy,
+                waiting=entry.waiting,
+                share=_ratio(entry.busy, trace.wall),
+            )
+            for track, entry in zip(trace.tracks, tracks, strict=True)
+        ),
+        places=tuple(
+            PlaceSummary(
+                name, entry.spans, entry.busy, entry.waiting, _ratio(entry.busy, trace.wall)
+            )
+            for name, entry in places.items()
+        ),
+        functions=tuple(_functions(functions)),
+        transfers=tuple(_transfers(transfers)),
+        devices=tuple(_devices(trace, running)),
+        machine=tuple(trace.machine.items()),
+    )
+
+
+def _functions(sums: dict[tuple[str, str], _Sum]) -> Iterator[FunctionSummary]:
+    for (name, device), entry in _longest_first(sums):
+        yield FunctionSummary(
+            name=name,
+            device=device,
+            calls=entry.spans,
+            total=entry.busy,
+            mean=_ratio(entry.busy, entry.spans),
+            multiplications_per_second=_ratio(entry.multiplications * 1e9, entry.busy),
+            bytes_per_second=_ratio(entry.bytes * 1e9, entry.busy),
+        )
+
+
+def _transfers(sums: dict[tuple[str, str], _Sum]) -> Iterator[TransferSummary]:
+    for (src, dst), entry in _longest_first(sums):
+        yield TransferSummary(
+            src=src,
+            dst=dst,
+            transfers=entry.spans,
+            bytes=entry.bytes,
+            total=entry.busy,
+            bytes_per_second=_ratio(entry.bytes * 1e9, entry.busy),
+        )
+
+
+def _devices(trace: Trace, running: dict[str, list[tuple[int, int]]]) -> Iterator[DeviceSummary]:
+    for use in trace.devices:
+        busy = _covered(running.get(use.name, ()))
+        yield DeviceSummary(
+            name=use.name,
+            busy=busy,
+            share=_ratio(busy, trace.wall),
+            peak=use.peak,
+            planned=use.planned,
+            bytes_in=use.bytes_in,
+            bytes_out=use.bytes_out,
+            limit=use.limit,
+        )
+
+
+def _longest_first(sums: dict[tuple[str, str], _Sum]) -> list[tuple[tuple[str, str], _Sum]]:
+    return sorted(sums.items(), key=lambda item: -item[1].busy)
+
+
+def _covered(intervals: Iterable[tuple[int, int]]) -> int:
+    """The length of the union of intervals: work side by side counts once."""
+    total = reached = 0
+    for start, end in sorted(intervals):
+        if end > reached:
+            total += end - max(start, reached)
+            reached = end
+    return total
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

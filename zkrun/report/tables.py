@@ -1,0 +1,192 @@
+"""The report of a run as tables for the terminal."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from zkrun.report.findings import findings
+from zkrun.report.summary import FunctionSummary, Summary
+from zkrun.report.text import count, duration, percent, rate, safe, size
+
+__all__ = ["LEAST_WIDTH", "headline", "sentences", "tables"]
+
+_MOST_ROWS = 40
+_BAR = 12
+
+
+LEAST_WIDTH = 92
+"""Columns that the tables need: narrower consoles would cut figures, so terminals wrap them instead."""
+
+
+def tables(summary: Summary) -> RenderableType:
+    """The whole report: headline, one table a subject, and what the figures mean."""
+    return Group(*headline(summary), *_tables(summary), *sentences(summary))
+
+
+def headline(summary: Summary) -> Iterator[RenderableType]:
+    """What ran and how long it took, and a warning where its blinding can be repeated."""
+    line = Text.assemble((safe(summary.program) or "program", "bold"), "  ")
+    line.append(duration(summary.wall), style="bold cyan")
+    if len(summary.iterations) > 1:
+        fastest, slowest = min(summary.iterations), max(summary.iterations)
+        line.append(
+            f"  median of {len(summary.iterations)} iterations,"
+            f" {duration(fastest)} to {duration(slowest)}"
+        )
+    if summary.gpu == "virtual" and any(device.name != "cpu" for device in summary.devices):
+        line.append("  GPUs are virtual", style="yellow")
+    yield line
+    if summary.insecure_seed:
+        yield Text(
+            "insecure seed: the blinding of this run can be repeated; keep its result to yourself",
+            style="bold red",
+        )
+
+
+def sentences(summary: Summary) -> Iterator[RenderableType]:
+    """The findings, one bullet each."""
+    bullets = Table.grid(padding=(0, 1))
+    for sentence in findings(summary):
+        bullets.add_row("•", Text(sentence))
+    if bullets.row_count:
+        yield Text()
+        yield bullets
+
+
+def _tables(summary: Summary) -> Iterator[RenderableType]:
+    tracks = summary.tracks
+    if len(tracks) > _MOST_ROWS:
+        tracks = tuple(sorted(tracks, key=lambda track: -track.busy))
+    yield _table(
+        "track",
+        ("device", "<"),
+        ("instructions", ">"),
+        ("busy", ">"),
+        ("waiting", ">"),
+        ("share of the wall", "<"),
+        rows=[
+            (
+                safe(track.name),
+                track.device,
+                f"{track.instructions:,}",
+                duration(track.busy),
+                _some(duration, track.waiting),
+                _share(track.share),
+            )
+            for track in tracks
+        ],
+    )
+    if summary.places:
+        yield _table(
+            "place in the program",
+            ("instructions", ">"),
+            ("busy", ">"),
+            ("waiting", ">"),
+            ("share of the wall", "<"),
+            rows=[
+                (
+                    safe(place.name),
+                    f"{place.instructions:,}",
+                    duration(place.busy),
+                    _some(duration, place.waiting),
+                    _share(place.share),
+                )
+                for place in summary.places
+            ],
+        )
+    if summary.functions:
+        yield _table(
+            "function",
+            ("device", "<"),
+            ("calls", ">"),
+            ("total", ">"),
+            ("mean", ">"),
+            ("rate", ">"),
+            rows=[
+                (
+                    safe(function.name),
+                    function.device,
+                    f"{function.calls:,}",
+                    duration(function.total),
+                    duration(function.mean),
+                    _function_rate(function),
+                )
+                for function in summary.functions
+            ],
+        )
+    if summary.transfers:
+        yield _table(
+            "transfer",
+            ("count", ">"),
+            ("bytes", ">"),
+            ("total", ">"),
+            ("rate", ">"),
+            rows=[
+                (
+                    f"{transfer.src} → {transfer.dst}",
+                    f"{transfer.transfers:,}",
+                    size(transfer.bytes),
+                    duration(transfer.total),
+                    rate(transfer.bytes_per_second, "B"),
+                )
+                for transfer in summary.transfers
+            ],
+        )
+    yield _table(
+        "device",
+        ("peak", ">"),
+        ("planned", ">"),
+        ("limit", ">"),
+        ("in", ">"),
+        ("out", ">"),
+        ("busy", ">"),
+        ("share of the wall", "<"),
+        rows=[
+            (
+                device.name,
+                size(device.peak),
+                _some(size, device.planned),
+                _some(size, device.limit),
+                _some(size, device.bytes_in),
+                _some(size, device.bytes_out),
+                duration(device.busy),
+                _share(device.share),
+            )
+            for device in summary.devices
+        ],
+    )
+
+
+def _table(
+    first: str, *columns: tuple[str, str], rows: Sequence[Iterable[str | Text]]
+) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    table.add_column(first, style="cyan", no_wrap=True)
+    for title, side in columns:
+        table.add_column(title, justify="right" if side == ">" else "left", no_wrap=True)
+    for row in rows[:_MOST_ROWS]:
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    if len(rows) > _MOST_ROWS:
+        table.add_row(Text(f"… {count(len(rows) - _MOST_ROWS, 'more row')}", style="dim"))
+    return Group(Text(), table)
+
+
+def _some(form: Callable[[float], str], value: int | None) -> str:
+    """The value as text; a dash where there is none."""
+    return form(value) if value else "–"
+
+
+def _share(share: float) -> Text:
+    filled = round(share * _BAR)
+    bar = Text("━" * min(filled, _BAR), style="green")
+    bar.append("╌" * (_BAR - filled), style="dim")
+    return bar.append(f" {percent(share):>6}", style="default")
+
+
+def _function_rate(function: FunctionSummary) -> str:
+    if function.multiplications_per_second:
+        return rate(function.multiplications_per_second, "mul")
+    return rate(function.bytes_per_second, "B") if function.bytes_per_second else "–"
