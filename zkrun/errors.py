@@ -7,10 +7,10 @@ Anything else that escapes is a defect of zkrun itself (exit code 1).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
-    from zkrun.analysis.diagnostics import Diagnostic
+    from zkrun.program.diagnostic import Diagnostic
 
 __all__ = [
     "Interrupted",
@@ -19,14 +19,29 @@ __all__ = [
     "ResourceLimit",
     "RunFailed",
     "UsageError",
+    "Where",
     "ZkrunError",
 ]
 
 
+class Where(NamedTuple):
+    """The instruction at which a run failed; `thread` is None in the main thread."""
+
+    op: str
+    path: str  # JSON pointer into the program
+    thread: int | None = None
+    source: str | None = None
+    track: str | None = None
+
+
 class ZkrunError(Exception):
-    """Base of all errors that zkrun reports to its user."""
+    """Base of all errors that zkrun reports to its user.
+
+    `where` is set where an instruction of a run failed; the message says it as well.
+    """
 
     exit_code: ClassVar[int] = 1
+    where: Where | None = None
 
 
 class UsageError(ZkrunError):

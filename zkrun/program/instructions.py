@@ -10,7 +10,7 @@ from enum import Enum
 from functools import cache
 from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, FailFast, Field
 from pydantic.dataclasses import dataclass, rebuild_dataclass
 
 from zkrun.program.types import Device, Text, Typ, UInt
@@ -142,8 +142,8 @@ class FuncCall(_Base):
 
     op: Literal["FuncCall"] = "FuncCall"
     func_id: Annotated[UInt, Operand("function", Effect.NAMES)]
-    arg_mut: Annotated[list[UInt], Operand("variable", Effect.CALLS)]
-    arg: Annotated[list[UInt], Operand("variable", Effect.CALLS)]
+    arg_mut: Annotated[list[UInt], FailFast(), Operand("variable", Effect.CALLS)]
+    arg: Annotated[list[UInt], FailFast(), Operand("variable", Effect.CALLS)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -171,7 +171,7 @@ class Fork(_Base):
 
     op: Literal["Fork"] = "Fork"
     new_thread: Annotated[UInt, Operand("thread", Effect.STARTS)]
-    instructions: "list[Instruction]"
+    instructions: "Annotated[list[Instruction], FailFast()]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -237,7 +237,7 @@ class AssembleTuple(_Base):
     """Binds `dst` to the tuple of these variables."""
 
     op: Literal["AssembleTuple"] = "AssembleTuple"
-    vars: Annotated[list[UInt], Operand("variable", Effect.REFERS)]
+    vars: Annotated[list[UInt], FailFast(), Operand("variable", Effect.REFERS)]
     dst: Binds
 
 

@@ -5,9 +5,9 @@ that the program format fixes: 8-byte limbs in Montgomery form, contiguous eleme
 """
 
 import re
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, FailFast, Field
 from pydantic.dataclasses import dataclass, rebuild_dataclass
 
 from zkrun.algebra.curves import Curve
@@ -18,6 +18,7 @@ __all__ = [
     "Element",
     "GpuBuffer",
     "Group",
+    "KINDS",
     "MAX_INTEGER",
     "Point",
     "PointArray",
@@ -120,7 +121,7 @@ class Transcript:
 class Tuple:
     """References to other variables."""
 
-    items: "tuple[Typ, ...]"
+    items: "Annotated[tuple[Typ, ...], FailFast()]"
     kind: Literal["Tuple"] = "Tuple"
 
     def __str__(self) -> str:
@@ -152,6 +153,9 @@ Typ: TypeAlias = Annotated[
     Scalar | ScalarArray | Point | PointArray | Transcript | Tuple | Stream | GpuBuffer,
     Field(discriminator="kind"),
 ]
+KINDS: dict[str, type[Any]] = {cls.__name__: cls for cls in Typ.__origin__.__args__}  # type: ignore[attr-defined]  # the members of an Annotated union
+"""Every class of type by its `kind`."""
+
 rebuild_dataclass(Tuple)  # type: ignore[arg-type]  # pydantic types its own decorator narrowly
 
 Array: TypeAlias = ScalarArray | PointArray
