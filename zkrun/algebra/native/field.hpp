@@ -48,6 +48,12 @@ struct Fp {
     for (int i = 0; i < N; i++) integer[i] = canonical.limb[i];
   }
 
+  // a raw / R mod p for any N limbs `raw`, whether below p or not: a raw < p R, so that the
+  // Montgomery product is below 2p all the same (its bound needs `a`, the first factor, below p).
+  ZK_HD static ZK_INLINE Fp product_with_raw(const Fp& a, const Fp& raw) {
+    return a * raw;
+  }
+
   // Whether N limbs are an integer below p.
   ZK_HD static bool is_canonical(const uint64_t* integer) {
     const Limbs<N> p = P::modulus();
