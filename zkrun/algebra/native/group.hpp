@@ -94,9 +94,10 @@ struct Xyzz {
   }
 };
 
-// multiplier * point, for a little-endian integer of any number of limbs (not reduced).
-template <class F>
-ZK_HD Xyzz<F> scale(const Affine<F>& point, const uint64_t* multiplier, int limbs) {
+// multiplier * point, for a little-endian integer of any number of limbs (not reduced) and an
+// affine or extended Jacobian point.
+template <template <class> class Point, class F>
+ZK_HD Xyzz<F> scale(const Point<F>& point, const uint64_t* multiplier, int limbs) {
   Xyzz<F> result = Xyzz<F>::infinity();
   for (int i = 64 * limbs - 1; i >= 0; i--) {
     result = result.dbl();
