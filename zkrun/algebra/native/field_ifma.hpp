@@ -261,6 +261,22 @@ struct alignas(64) Fp8 {
     return Fp8<P, 1>::template unpack<0>(words);
   }
 
+  // From and to eight addresses row(0), ..., row(7), in the unconverted form; stored values are
+  // fully reduced. With these the words may also hold a R', computed with as it is.
+  template <class Row>
+  static ZK_INLINE Fp8<P, 1> load_unconverted_rows(Row row) {
+    __m512i words[N];
+    load_rows<N>(words, row);
+    return Fp8<P, 1>::template unpack<0>(words);
+  }
+  template <class Row>
+  ZK_INLINE void store_unconverted_rows(Row row) const {
+    __m512i words[N];
+    const Fp8<P, 1> exact = canonical();
+    pack<0>(words, exact.v);
+    store_rows<N>(words, row);
+  }
+
   // To eight consecutive elements, fully reduced.
   ZK_INLINE void store(Scalar* elements) const {
     __m512i words[N];
