@@ -53,12 +53,18 @@ def trace_of(
 
 
 def commitment() -> Trace:
-    """A commitment on a GPU: 100 ms, a thread that queues and waits, one stream, a second thread."""
+    """100 ms of a commitment on a GPU: a thread that queues and waits, a stream, a second thread."""
     gpu = "gpu:0"
     instructions = [
         InstructionInfo("LoadInput", "LoadInput blob", "/instructions/0", "cpu"),
         InstructionInfo(
-            "Transfer", f"Transfer cpu→{gpu}", "/instructions/1", gpu, bytes=131072, src="cpu", dst=gpu
+            "Transfer",
+            "Transfer cpu→gpu:0",
+            "/instructions/1",
+            gpu,
+            bytes=131072,
+            src="cpu",
+            dst=gpu,
         ),
         InstructionInfo(
             "FuncCall",

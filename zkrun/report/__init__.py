@@ -1,1 +1,1 @@
-"""A Trace or a list of diagnostics, for eyes (text, tables, timeline) and for tools (JSON, Perfetto)."""
+"""A Trace or a list of diagnostics, for eyes (tables, timeline) and for tools (JSON, Perfetto)."""

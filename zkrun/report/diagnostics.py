@@ -6,6 +6,8 @@
     4 | FuncCall ntt [a] <- []
       |
       = help: Allocate it first
+
+Findings of the document itself, which has no instructions yet, quote none.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ def _finding(found: Diagnostic, excerpt: str | None) -> Text:
     text.append(f"{found.severity}[{found.rule}]", style=_STYLE[found.severity])
     text.append(f": {safe(found.message, 1000)}\n", style="bold")
     number = _instruction(found.path).rpartition("/")[2] if excerpt is not None else ""
-    margin = " " * len(number)
+    margin = " " * max(len(number), 1)
     text.append(f"{margin}--> ", style="blue").append(f"{_place(found)}\n")
     if excerpt is not None:
         text.append(f"{margin} |\n{number} | ", style="blue").append(f"{safe(excerpt, 300)}\n")
@@ -85,7 +87,7 @@ def _place(found: Diagnostic) -> str:
 
 
 def _instruction(path: str) -> str:
-    """The pointer of the innermost instruction that a pointer lies in; empty where there is none."""
+    """The pointer of the innermost instruction that a pointer lies in; empty outside of them."""
     parts = path.split("/")
     end = 0
     while parts[end + 1 : end + 2] == ["instructions"] and parts[end + 2 : end + 3]:

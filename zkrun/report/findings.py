@@ -36,7 +36,9 @@ def _findings(summary: Summary) -> Iterator[str]:
 
 
 def _bottleneck(summary: Summary, busiest: TrackSummary) -> str:
-    text = f"{_name(busiest)} is the busiest track: it works {percent(busiest.share)} of the wall time"
+    text = (
+        f"{_name(busiest)} is the busiest track: it works {percent(busiest.share)} of the wall time"
+    )
     if summary.functions:
         longest = summary.functions[0]
         share = percent(longest.total / summary.work)

@@ -146,7 +146,7 @@ def _flow_events(
 
 
 def _inside(spans: list[Span], time: int) -> int | None:
-    """The instant at or before `time` that lies in a slice, nearest to it; None where there is none."""
+    """The last instant up to `time` that lies in a slice; None where there is none."""
     index = bisect_right(spans, time, key=lambda span: span.start) - 1
     if index < 0:
         return None

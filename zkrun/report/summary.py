@@ -1,7 +1,7 @@
 """A Trace in figures: what each track, function, transfer and device did.
 
-Pure aggregation, one pass over the spans. Work that an instruction queues is counted where it ran: on
-the stream, not on the thread that queued it.
+Pure aggregation, one pass over the spans. Work that an instruction queues is counted where it ran:
+on the stream, not on the thread that queued it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class DeviceSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All of it; `work` is the time spent working, over all tracks, of which `transfer_work` moved data."""
+    """All of it. `work` is the time spent working, over all tracks; `transfer_work` of it moved data."""
 
     program: str
     started: str

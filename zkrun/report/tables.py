@@ -18,7 +18,7 @@ _BAR = 12
 
 
 LEAST_WIDTH = 92
-"""Columns that the tables need: narrower consoles would cut figures, so terminals wrap them instead."""
+"""Columns that the tables need: a narrower console would cut figures."""
 
 
 def tables(summary: Summary) -> RenderableType:

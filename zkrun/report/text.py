@@ -1,31 +1,21 @@
 """Text for people: units, counts, and names made harmless.
 
-Whatever a program supplies (names, sources, messages) goes through `safe` before it is shown, so that
-no control character reaches a terminal.
+Whatever a program supplies (names, sources, messages) goes through `safe` before it is shown, so
+that no control character reaches a terminal.
 """
 
-import unicodedata
 from collections.abc import Iterable
 
 __all__ = ["count", "duration", "listing", "percent", "rate", "safe", "size"]
-
-_HARMFUL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, direction overrides, separators
 
 
 def safe(text: str, limit: int = 200) -> str:
     r"""The text on one line, control characters escaped (`\x1b`), cut to `limit` characters."""
     if len(text) > limit:
         text = text[: limit - 1] + "…"
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(map(_visible, text))
-
-
-def _visible(character: str) -> str:
-    if unicodedata.category(character) in _HARMFUL:
-        code = ord(character)
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{{{code:x}}}"
-    return character
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def duration(nanoseconds: float) -> str:

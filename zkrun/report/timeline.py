@@ -1,7 +1,7 @@
 """A run as a Gantt chart in the terminal: one row a track, time from left to right.
 
-Bars carry their names, so the chart reads the same without colour: `┣msm━━━━┫` is work, `░` waiting,
-`·` a little work in an idle stretch, a blank nothing. Below them, the memory of each device.
+Bars carry their names, so the chart reads the same without colour: `┣msm━━━━┫` is work, `░`
+waiting, `·` a little work in an idle stretch, a blank nothing. Below them, each device's memory.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from rich.text import Text
 
@@ -49,7 +49,9 @@ def timeline(trace: Trace, width: int) -> list[Text]:
     colours: dict[str, str] = {}
     lines = [_axis(wall, columns, margin)]
     for track, label in zip(shown, labels, strict=True):
-        lines.append(row(label, track.device, _bars(_cells(work[track.id], columns, wall), colours)))
+        lines.append(
+            row(label, track.device, _bars(_cells(work[track.id], columns, wall), colours))
+        )
     if hidden:
         lines.append(Text(f"… {count(hidden, 'more track')} with less work", style="dim"))
     for device, samples in memory.items():
@@ -141,13 +143,11 @@ def _memory(samples: Sequence[MemorySample]) -> dict[str, list[tuple[int, int]]]
 def _sparkline(samples: Sequence[tuple[int, int]], columns: int, wall: int) -> Text:
     """The most that was taken in each column, against the peak."""
     highest = [0] * columns
-    level = reached = 0
-    for time, nbytes in [*samples, (wall, 0)]:
-        column = min(time * columns // wall, columns - 1)
-        for passed in range(reached, column + 1):
-            highest[passed] = max(highest[passed], level)
-        reached, level = column, nbytes
-        highest[column] = max(highest[column], level)
+    for (start, nbytes), (end, _) in pairwise([*samples, (wall, 0)]):
+        first = min(start * columns // wall, columns - 1)
+        last = max(first, min((end * columns - 1) // wall, columns - 1))
+        for column in range(first, last + 1):
+            highest[column] = max(highest[column], nbytes)
     peak = max(highest) or 1
     levels = "".join(
         _LEVELS[-(-value * len(_LEVELS) // peak) - 1] if value else " " for value in highest
@@ -178,9 +178,7 @@ def _round_up(nanoseconds: int) -> int:
         power *= 10
 
 
-def _legend(
-    wall: int, columns: int, memory: dict[str, list[tuple[int, int]]]
-) -> list[Text]:
+def _legend(wall: int, columns: int, memory: dict[str, list[tuple[int, int]]]) -> list[Text]:
     key = f"┣name┫ work  {_FILL[_WAITING]} waiting  {_FILL[_LITTLE]} little work"
     lines = [Text(f"{key}  1 column: {duration(wall / columns)}", style="dim")]
     peaks = [f"{name} {size(max(n for _, n in samples))}" for name, samples in memory.items()]

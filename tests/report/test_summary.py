@@ -1,0 +1,89 @@
+from traces import MS, commitment, trace_of
+
+from zkrun.report.findings import findings
+from zkrun.report.json import report
+from zkrun.report.summary import summarise
+from zkrun.runtime.trace import DeviceUse, InstructionInfo, Span, Track
+
+
+def test_tracks_count_work_and_waiting_apart() -> None:
+    main, stream, other = summarise(commitment()).tracks
+    assert (main.instructions, main.busy, main.waiting) == (6, 6 * MS + 11_000, 90 * MS)
+    assert (stream.instructions, stream.busy, stream.waiting) == (3, 90 * MS, 0)
+    assert stream.share == 0.9
+    assert (other.name, other.busy) == ("thread 1", 20 * MS)
+
+
+def test_queued_work_counts_where_it_ran_and_once() -> None:
+    summary = summarise(commitment())
+    (msm, evaluate) = summary.functions
+    assert (msm.name, msm.device, msm.calls, msm.total) == ("msm", "gpu:0", 1, 80 * MS)
+    assert msm.mean == 80 * MS
+    assert msm.multiplications_per_second == 12.5e6
+    assert (evaluate.device, evaluate.total) == ("cpu", 20 * MS)
+    (transfer,) = summary.transfers
+    assert (transfer.src, transfer.dst, transfer.bytes) == ("cpu", "gpu:0", 131072)
+    assert transfer.bytes_per_second == 13_107_200
+    assert summary.work == (10 + 80 + 20 + 2 + 4) * MS
+    assert summary.transfer_work == 10 * MS
+
+
+def test_places_are_the_names_the_program_gave() -> None:
+    (place,) = summarise(commitment()).places
+    assert (place.name, place.instructions, place.busy) == ("commit", 1, 80 * MS)
+
+
+def test_work_side_by_side_counts_once_for_a_device() -> None:
+    info = InstructionInfo("FuncCall", "FuncCall fill", "/instructions/0", "cpu", function="fill")
+    trace = trace_of(
+        [Track(0, "thread", "main", "cpu"), Track(1, "thread", "thread 0", "cpu")],
+        [info, info, info],
+        [Span(0, 0, 0, 60, "run"), Span(1, 1, 20, 40, "run"), Span(1, 2, 50, 80, "run")],
+        wall=100,
+        devices=[DeviceUse("cpu", 10, 0, 0, 0)],
+    )
+    (device,) = summarise(trace).devices
+    assert (device.busy, device.share) == (80, 0.8)
+    assert summarise(trace).work == 110
+
+
+def test_an_empty_run_divides_by_nothing() -> None:
+    summary = summarise(trace_of([Track(0, "thread", "main", "cpu")], [], [], wall=0))
+    assert summary.tracks[0].share == 0
+    assert findings(summary) == []
+
+
+def test_findings_name_the_bottleneck_and_who_waits() -> None:
+    bottleneck, waiting = findings(summarise(commitment()))
+    assert bottleneck == (
+        "Stream 7 of gpu:0 is the busiest track: it works 90 % of the wall time; msm on gpu:0 is "
+        "69 % of all work."
+    )
+    assert waiting == "The main thread waits 90 % of the time."
+
+
+def test_findings_tell_of_transfers_idle_queues_and_full_memory() -> None:
+    move = InstructionInfo(
+        "Transfer", "Transfer", "/instructions/0", "gpu:0", bytes=1, src="cpu", dst="gpu:0"
+    )
+    host = InstructionInfo("Print", "Print", "/instructions/1", "cpu")
+    trace = trace_of(
+        [Track(0, "thread", "main", "cpu"), Track(1, "stream", "stream 0", "gpu:0")],
+        [move, host],
+        [Span(0, 0, 0, 1, "run"), Span(1, 0, 1, 41, "run"), Span(0, 1, 1, 61, "run")],
+        wall=100,
+        devices=[DeviceUse("gpu:0", 95, 0, 1, 0, 100)],
+    )
+    found = " ".join(findings(summarise(trace)))
+    assert "Transfers are 40 % of all work: cpu→gpu:0 alone moved 1 B in 40 ns." in found
+    assert "No stream works more than 40 % of the time" in found
+    assert "gpu:0 took 95 B, 95 % of what it was allowed." in found
+
+
+def test_the_json_report_names_its_schema_and_keeps_exact_numbers() -> None:
+    made = report(summarise(commitment()))
+    assert made["schema"] == "zkrun-report/1"
+    assert made["wall"] == 100 * MS
+    assert made["tracks"][1]["busy"] == 90 * MS
+    assert made["machine"]["cpu"] == "a processor"
+    assert made["findings"]

@@ -1,0 +1,116 @@
+"""The program `zkrun`: its commands, and how what they raise becomes a message and an exit code."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from zkrun.cli import convert, devices, exec, functions, inspect, schema, trace, validate
+from zkrun.cli.options import ColorOption
+from zkrun.errors import Interrupted, InvalidProgram, ResourceLimit, ZkrunError
+
+__all__ = ["app", "main"]
+
+_DEFECT = 1
+
+app = typer.Typer(
+    name="zkrun",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 success, 1 a defect of zkrun, 2 usage, 3 invalid program or input, "
+    "4 the run failed, 5 a result differs, 6 a resource limit, 130 interrupted.",
+)
+
+app.command("exec")(exec.command)
+app.command("validate")(validate.command)
+app.command("trace")(trace.command)
+app.command("inspect")(inspect.command)
+app.command("convert")(convert.command)
+app.command("functions")(functions.command)
+app.command("devices")(devices.command)
+app.command("schema")(schema.command)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from zkrun import __version__
+        from zkrun.cli.terminal import emit
+
+        emit(f"zkrun {__version__}\n")
+        raise typer.Exit()
+
+
+@app.callback()
+def _zkrun(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+    color: ColorOption = None,
+) -> None:
+    """Runs zero-knowledge proof programs and shows where their time and memory go."""
+
+
+def main() -> None:
+    """The entry point: runs the command line of the process and exits."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    from zkrun.cli.terminal import note
+
+    try:
+        app()
+        return 0
+    except SystemExit as exit:
+        if isinstance(exit.__context__, BrokenPipeError):
+            return 0  # the reader of a help page went away
+        return exit.code if isinstance(exit.code, int) else _DEFECT
+    except ZkrunError as error:
+        return _report(error)
+    except KeyboardInterrupt:
+        return _report(Interrupted("interrupted"))
+    except MemoryError:
+        return _report(ResourceLimit("memory ran out"))
+    except Exception as error:  # the last resort: no traceback ever reaches a user unasked
+        if os.environ.get("ZKRUN_DEBUG") == "1":
+            import traceback
+
+            note(traceback.format_exc().rstrip())
+        message = " ".join(str(error).split())
+        note(
+            f"error: {_clean(f'{type(error).__name__}: {message}')}\n"
+            "this is a defect of zkrun; ZKRUN_DEBUG=1 shows where"
+        )
+        return _DEFECT
+
+
+def _report(error: ZkrunError) -> int:
+    """Says what went wrong: on standard error for people and, under --json, on standard output."""
+    from zkrun.cli.terminal import emit_json, note, settings
+
+    diagnostics = error.diagnostics if isinstance(error, InvalidProgram) else ()
+    if settings.json:
+        found = [diagnostic.to_json() for diagnostic in diagnostics]
+        emit_json(
+            {
+                "schema": "zkrun-error/1",
+                "error": {
+                    "kind": type(error).__name__,
+                    "exit_code": error.exit_code,
+                    "message": str(error),
+                    **({"diagnostics": found} if found else {}),
+                },
+            }
+        )
+    note("\n".join(_clean(line) for line in f"error: {error}".splitlines()))
+    return error.exit_code
+
+
+def _clean(text: str) -> str:
+    from zkrun.report.text import safe
+
+    return safe(text, 2000)

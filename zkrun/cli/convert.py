@@ -1,0 +1,68 @@
+"""`zkrun convert`: the same program as JSON or as MessagePack."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zkrun.cli.options import JsonOption
+
+__all__ = ["command"]
+
+
+class Form(StrEnum):
+    """How a program is written."""
+
+    json = "json"
+    msgpack = "msgpack"
+
+
+def command(
+    source: Annotated[str, typer.Argument(metavar="IN", help="A program; - is standard input.")],
+    target: Annotated[
+        str, typer.Argument(metavar="OUT", help="The file to write; - is standard output.")
+    ],
+    to: Annotated[
+        Form | None,
+        typer.Option(
+            "--to",
+            metavar="json|msgpack",
+            help="The form to write; without it, that which OUT ends in, else the other one.",
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Converts a program between JSON and MessagePack, without loss."""
+    from zkrun.cli.terminal import emit_bytes, emit_json
+    from zkrun.errors import UsageError
+    from zkrun.program.decode import from_raw, read_bytes, read_document
+    from zkrun.program.encode import to_json, to_msgpack
+    from zkrun.runtime.files import write_whole
+
+    if json and target == "-":
+        raise UsageError("--json and the converted program cannot both take standard output")
+    document, form = read_document(read_bytes(source))
+    from_raw(document, form)  # what is no program is refused, not rewritten
+    wanted = to or _by_name(target) or (Form.msgpack if form == "json" else Form.json)
+    encode = to_json if wanted is Form.json else to_msgpack
+    payload = encode(document, form)
+    if target == "-":
+        emit_bytes(payload)
+        return
+    write_whole(Path(target), payload)
+    if json:
+        emit_json(
+            {
+                "schema": "zkrun-convert/1",
+                "from": form,
+                "to": wanted.value,
+                "output": target,
+                "bytes": len(payload),
+            }
+        )
+
+
+def _by_name(target: str) -> Form | None:
+    suffix = Path(target).suffix.removeprefix(".").lower()
+    return Form(suffix) if suffix in Form.__members__ else None

@@ -1,0 +1,92 @@
+"""Options that several commands share, and how their texts are read."""
+
+import re
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from zkrun.cli.terminal import settings
+from zkrun.errors import UsageError
+
+__all__ = [
+    "ColorOption",
+    "Gpu",
+    "JsonOption",
+    "ProgramArgument",
+    "parse_limits",
+    "parse_size",
+]
+
+
+class Color(StrEnum):
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
+class Gpu(StrEnum):
+    """What runs the `gpu:N` of a program."""
+
+    real = "real"
+    virtual = "virtual"
+
+
+def _set_color(value: Color | None) -> Color | None:
+    if value is not None:
+        settings.color = value.value
+    return value
+
+
+def _set_json(value: bool) -> bool:
+    settings.json = settings.json or value
+    return value
+
+
+ColorOption = Annotated[
+    Color | None,
+    typer.Option(
+        "--color",
+        callback=_set_color,
+        metavar="auto|always|never",
+        help="Whether text is colored; auto colors terminals unless NO_COLOR is set.",
+        show_default="auto",
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", callback=_set_json, help="Print JSON on standard output.")
+]
+ProgramArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROGRAM", help="A program as JSON or MessagePack; - is standard input."
+    ),
+]
+
+_UNITS = {"": 0, "b": 0, "kib": 10, "mib": 20, "gib": 30, "tib": 40}
+_DECIMAL = {"kb": 3, "mb": 6, "gb": 9, "tb": 12}
+_SIZE = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,6}))?\s*([a-z]*)", re.ASCII)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `1048576`, `512MiB`, `1.5GiB` or `8GB`. UsageError otherwise."""
+    match = _SIZE.fullmatch(text.strip().lower())
+    if match and (match[3] in _UNITS or match[3] in _DECIMAL):
+        unit = match[3]
+        scale = 2 ** _UNITS[unit] if unit in _UNITS else 10 ** _DECIMAL[unit]
+        fraction = match[2] or ""
+        return int(match[1] + fraction) * scale // 10 ** len(fraction)
+    raise UsageError(f"{text!r} is not a size: write bytes, or for example 512MiB or 8GiB")
+
+
+def parse_limits(texts: list[str]) -> dict[str, int]:
+    """Bytes for each device of `DEVICE=SIZE` texts. UsageError where one is malformed."""
+    limits: dict[str, int] = {}
+    for text in texts:
+        device, _, size = text.partition("=")
+        if not re.fullmatch(r"cpu|disk|gpu:(0|[1-9][0-9]{0,3})", device):
+            raise UsageError(f"--limit {text!r} names no device: write for example cpu=8GiB")
+        if device in limits:
+            raise UsageError(f"--limit names {device} twice")
+        limits[device] = parse_size(size)
+    return limits

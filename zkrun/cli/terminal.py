@@ -1,0 +1,111 @@
+"""What the commands write: data on standard output, everything for people on standard error.
+
+A reader that goes away early (`| head`) is no error: what is left is dropped and the command goes
+on, so that its exit code says what it did.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+from zkrun.errors import ResourceLimit, RunFailed
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = ["emit", "emit_bytes", "emit_json", "note", "settings", "show", "width"]
+
+_WIDTH = 100  # of text that goes to a file or a pipe
+
+
+@dataclass(slots=True)
+class _Settings:
+    """What the command line said about output."""
+
+    color: Literal["auto", "always", "never"] = "auto"
+    json: bool = False
+
+
+settings = _Settings()
+
+
+def emit(text: str) -> None:
+    """Text on standard output."""
+    emit_bytes(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+
+
+def emit_bytes(payload: bytes) -> None:
+    """Bytes on standard output."""
+    _write(sys.stdout, payload)
+
+
+def emit_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    emit(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
+
+
+def note(text: str) -> None:
+    """A line for people on standard error."""
+    _write(sys.stderr, f"{text}\n".encode(sys.stderr.encoding or "utf-8", "backslashreplace"))
+
+
+def show(*renderables: RenderableType, stream: IO[str] | None = None, least: int = 0) -> None:
+    """Shows rich renderables, on standard error or `stream`, at least `least` columns wide."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    stream = sys.stderr if stream is None else stream
+    colored = _colored(stream)
+    console = Console(
+        file=StringIO(),
+        width=max(width(stream), least),
+        force_terminal=colored,
+        no_color=not colored,
+        color_system="standard" if colored else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        console.print(*renderables, sep="\n")
+    text = "\n".join(line.rstrip(" ") for line in capture.get().split("\n"))
+    _write(stream, text.encode(stream.encoding or "utf-8", "backslashreplace"))
+
+
+def width(stream: IO[str]) -> int:
+    """Columns of the terminal behind a stream; $COLUMNS where it is set."""
+    if (columns := os.environ.get("COLUMNS", "")).isdigit() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _WIDTH
+    except (OSError, ValueError):
+        return _WIDTH
+
+
+def _colored(stream: IO[str]) -> bool:
+    if settings.color != "auto":
+        return settings.color == "always"
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain
+
+
+def _write(stream: IO[str], payload: bytes) -> None:
+    try:
+        stream.flush()
+        stream.buffer.write(payload)  # type: ignore[attr-defined]  # standard streams have a buffer
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except OSError as error:
+        name = "standard output" if stream is sys.stdout else "standard error"
+        reason = f"cannot write to {name}: {error.strerror}"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        import errno
+
+        raise (ResourceLimit if error.errno == errno.ENOSPC else RunFailed)(reason) from error

@@ -1,0 +1,68 @@
+"""`zkrun trace`: shows where the time and memory of a run went."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zkrun.cli.options import ColorOption, JsonOption
+from zkrun.errors import UsageError
+
+__all__ = ["command"]
+
+
+def command(
+    trace: Annotated[
+        Path | None,
+        typer.Argument(metavar="[TRACE]", help="A saved trace; without it, that of the last run."),
+    ] = None,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="Draw a chart with one row for each track.")
+    ] = False,
+    perfetto: Annotated[
+        str | None,
+        typer.Option(
+            "--perfetto",
+            metavar="FILE",
+            help="Write a trace for Perfetto and chrome://tracing; - is standard output.",
+        ),
+    ] = None,
+    json: JsonOption = False,
+    color: ColorOption = None,
+) -> None:
+    """Shows a run: tables of its tracks, functions, transfers and devices, or a timeline."""
+    import sys
+
+    from zkrun.cli.terminal import emit_bytes, emit_json, show, width
+    from zkrun.report.summary import summarise
+    from zkrun.runtime.trace import Trace, last_trace_path
+
+    if trace is None and not last_trace_path().is_file():
+        raise UsageError("there is no last run to show: run a program first, or name a trace")
+    if perfetto == "-" and (json or timeline):
+        raise UsageError("--perfetto - takes standard output for itself")
+    run = Trace.load(trace or last_trace_path())
+    if perfetto is not None:
+        from zkrun.report.perfetto import perfetto as export
+
+        if perfetto == "-":
+            emit_bytes(export(run))
+        else:
+            from zkrun.runtime.files import write_whole
+
+            write_whole(Path(perfetto), export(run))
+    summary = summarise(run)
+    if json:
+        from zkrun.report.json import report
+
+        emit_json(report(summary))
+    elif timeline:
+        from zkrun.report.tables import headline, sentences
+        from zkrun.report.timeline import timeline as chart
+
+        lines = chart(run, width(sys.stdout))
+        show(*headline(summary), *lines, *sentences(summary), stream=sys.stdout)
+    elif perfetto is None:
+        from zkrun.report.tables import LEAST_WIDTH, tables
+
+        show(tables(summary), stream=sys.stdout, least=LEAST_WIDTH)

@@ -1,0 +1,30 @@
+"""`zkrun validate`: says whether a program may run, and what is wrong with it."""
+
+import typer
+
+from zkrun.cli.options import ColorOption, JsonOption, ProgramArgument
+
+__all__ = ["command"]
+
+
+def command(program: ProgramArgument, json: JsonOption = False, color: ColorOption = None) -> None:
+    """Checks a program; silent where nothing is wrong with it. Exits 0 or 3."""
+    from zkrun.analysis import analyse
+    from zkrun.cli.check import show_diagnostics
+    from zkrun.cli.terminal import emit_json
+    from zkrun.errors import InvalidProgram
+    from zkrun.program.decode import load
+    from zkrun.report.diagnostics import diagnostics_json
+
+    document = None
+    try:
+        document = load(program)
+        diagnostics = analyse(document).diagnostics
+    except InvalidProgram as error:
+        diagnostics = error.diagnostics
+    if json:
+        emit_json(diagnostics_json(diagnostics))
+    elif diagnostics:
+        show_diagnostics(diagnostics, document)
+    if any(diagnostic.severity == "error" for diagnostic in diagnostics):
+        raise typer.Exit(InvalidProgram.exit_code)
