@@ -39,9 +39,12 @@ def found(value: Any) -> str:
     return names.get(type(value), f"a {type(value).__name__}")
 
 
-def explain(error: dict[str, Any], document: Any) -> Diagnostic:
-    """The diagnostic of one entry of `ValidationError.errors()` about this document."""
-    path, cls, source = _locate(error["loc"], document)
+def explain(error: dict[str, Any], document: Any, root: type[Any] = Program) -> Diagnostic:
+    """The diagnostic of one entry of `ValidationError.errors()`.
+
+    `document` is what was validated against the class `root`.
+    """
+    path, cls, source = _locate(error["loc"], document, root)
     context = error.get("ctx", {})
     kind, value = error["type"], error.get("input")
     help: str | None = None
@@ -50,10 +53,10 @@ def explain(error: dict[str, Any], document: Any) -> Diagnostic:
         if "at" in context:
             path = [*path, context["at"]]
     elif kind == "missing":
-        rule, message = "ZK006", f'"{path[-1]}" is missing{_of(cls)}'
+        rule, message = "ZK006", f'"{path[-1]}" is missing{_of(cls, root)}'
         path = path[:-1]
     elif kind == "unexpected_keyword_argument":
-        rule, message = "ZK007", f'unknown key "{_short(str(path[-1]))}"{_of(cls)}'
+        rule, message = "ZK007", f'unknown key "{_short(str(path[-1]))}"{_of(cls, root)}'
         help = did_you_mean(str(path[-1]), _keys(cls))
     elif kind in ("union_tag_invalid", "union_tag_not_found"):
         rule, message, help = _unknown_member(context["discriminator"], value)
@@ -61,9 +64,12 @@ def explain(error: dict[str, Any], document: Any) -> Diagnostic:
         rule, message = "ZK012", f"must be {context['expected']}, not {found(value)}"
         if isinstance(value, str):
             help = did_you_mean(value, context["expected"].replace(" or ", ", ").split("'")[1::2])
-    elif kind in ("greater_than_equal", "less_than_equal", "int_parsing_size"):
-        bounds = "from -2^63" if context.get("ge", 0) < 0 or path[-1:] == ["shift"] else "from 0"
-        rule, message = "ZK009", f"{found(value)} is not {bounds} to 2^64 - 1"
+    elif kind == "greater_than_equal":
+        rule, message = "ZK009", f"{found(value)} is less than {_bound(context['ge'])}"
+    elif kind == "less_than_equal":
+        rule, message = "ZK009", f"{found(value)} is greater than {_bound(context['le'])}"
+    elif kind == "int_parsing_size":
+        rule, message = "ZK009", f"{found(value)} has more than 64 bits"
     elif kind == "value_error":
         rule, message = "ZK015", f"{found(value)} is no device: {context['error']}"
     elif kind == "recursion_loop":
@@ -116,11 +122,11 @@ def _unknown_member(discriminator: str, value: Any) -> tuple[str, str, str | Non
 
 
 def _locate(
-    loc: tuple[str | int, ...], document: Any
+    loc: tuple[str | int, ...], document: Any, root: type[Any]
 ) -> tuple[list[str | int], type[Any] | None, str | None]:
     """The way to the value without pydantic's tags, the class of the innermost map, its source."""
     path: list[str | int] = []
-    cls: type[Any] | None = Program
+    cls: type[Any] | None = root
     source: str | None = None
     here, tagged = document, False
     for part in loc:
@@ -143,7 +149,7 @@ def _locate(
             here = here[part]
         else:
             here = None
-        if len(path) == 2 and path[0] in _TABLES:
+        if root is Program and len(path) == 2 and path[0] in _TABLES:
             cls = _TABLES[str(path[0])]
     return path, cls, source
 
@@ -152,11 +158,15 @@ def _keys(cls: type[Any] | None) -> list[str]:
     return [] if cls is None else [field.name for field in fields(cls) if field.init]
 
 
-def _of(cls: type[Any] | None) -> str:
-    if cls is None or cls is Program:
+def _of(cls: type[Any] | None, root: type[Any]) -> str:
+    if cls is None or cls is root:
         return ""
     names = {FunctionEntry: "a function", Constant: "a constant", Input: "an input"}
     return f" in {names.get(cls) or cls.__name__}"
+
+
+def _bound(value: int) -> str:
+    return {2**64 - 1: "2^64 - 1", -(2**63): "-2^63"}.get(value, str(value))
 
 
 def _short(text: str) -> str:

@@ -7,14 +7,14 @@ printed from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from zkrun.algebra.curves import Curve
 from zkrun.program.types import Typ
 
-__all__ = ["Argument", "Call", "Cost", "Signature", "no_check"]
+__all__ = ["Argument", "Call", "Cost", "Signature", "arguments_of", "match", "no_check"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,26 @@ class Argument:
     effect: Literal["reads", "writes", "updates"] = "reads"
     repeat: Literal["one", "optional", "some", "any"] = "one"
     group: str = ""
+
+
+def match(arguments: Sequence[Argument], count: int) -> tuple[Argument, ...] | None:
+    """The argument that each of `count` operands stands for, or None where that many do not fit.
+
+    Arguments of one list that repeat all stand equally often, each a run of its own: [x…, y…].
+    """
+    repeating = [argument for argument in arguments if argument.repeat in ("some", "any")]
+    if not repeating:
+        needed = sum(argument.repeat == "one" for argument in arguments)
+        return tuple(arguments[:count]) if needed <= count <= len(arguments) else None
+    times, rest = divmod(count - (len(arguments) - len(repeating)), len(repeating))
+    least = int(any(argument.repeat == "some" for argument in repeating))
+    if rest or times < least:
+        return None
+    return tuple(
+        argument
+        for argument in arguments
+        for _ in range(1 if argument.repeat == "one" else times)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +73,14 @@ class Call:
     immutable: tuple[Typ, ...]
 
 
+def arguments_of(call: Call) -> tuple[tuple[Argument, ...], tuple[Argument, ...]]:
+    """The argument that each operand of a resolved call stands for: (mutable, immutable)."""
+    return (
+        match(call.signature.mutable, len(call.mutable)) or (),
+        match(call.signature.immutable, len(call.immutable)) or (),
+    )
+
+
 def no_check(call: Call) -> Iterable[str]:
     """For functions whose kinds say everything."""
     return ()
@@ -66,6 +94,10 @@ class Signature:
     yields one text for each thing that does not fit (lengths, sizes, parameter values against the
     curve), after the kinds have been checked. `devices`: the kinds of device it may run on.
     `elementwise`: a written operand may be exactly an input (same elements, same order).
+
+    `touched`, where given, says how many leading elements of each argument (the mutable ones, then
+    the others) a call reads or writes, for functions that leave the rest of some argument alone; a
+    "writes" argument is then defined only that far. Without it every call touches all.
     """
 
     name: str
@@ -77,3 +109,4 @@ class Signature:
     cost: Callable[[Call], Cost] = field(default=lambda call: Cost())
     devices: tuple[str, ...] = ("cpu", "gpu")
     elementwise: bool = False
+    touched: Callable[[Call], tuple[int, ...]] | None = None
