@@ -1,14 +1,15 @@
 // Eight field elements at once with AVX-512 IFMA: Fp8<P, Bound>.
 //
 // Representation. Each 64-bit lane holds one element as L limbs of 52 bits (limbs always in
-// [0, 2^52)), in Montgomery form with R' = 2^(52 L). The value is reduced lazily: an Fp8<P, B> is in
-// [0, B p). The bound is part of the type, so that the compiler proves it everywhere:
+// [0, 2^52)), in Montgomery form with R' = 2^(52 L). The value is reduced lazily: an Fp8<P, B> is
+// in [0, B p). The bound is part of the type, so that the compiler proves it everywhere:
 //
 //   a + b, a - b      bounds add up; nothing is reduced
 //   a * b             bounds multiply to at most `capacity`; the result is below 2p
 //   Fp8<P, A> x = b   a smaller bound than b's reduces; a larger one costs nothing
 //
-// So generic code that only ever names Fp8<P> (the bound 2) is right, and `auto` keeps what is lazy.
+// So generic code that only ever names Fp8<P> (the bound 2) is right, and `auto` keeps what is
+// lazy.
 // capacity = 2^(52 L - bits) <= R' / p bounds everything (64, 32 and 2^35 for our fields): a value
 // below capacity * p fits in L limbs.
 //
@@ -103,7 +104,8 @@ ZK_INLINE void reduce_column(__m512i* t) {
 }
 
 // z = a b / R' mod p, and z < a b / R' + p, since the m of all columns together are below R'. The
-// operands' limbs are below 2^52, as the instructions ignore higher bits. Each column gathers at most 4 L terms below 2^52 and a carry: below 2^58.
+// operands' limbs are below 2^52, as the instructions ignore higher bits. Each column gathers at
+// most 4 L terms below 2^52 and a carry: below 2^58.
 template <class P>
 ZK_INLINE void multiply(__m512i* z, const __m512i* a, const __m512i* b) {
   constexpr int L = P::L;
@@ -221,31 +223,38 @@ struct alignas(64) Fp8 {
     return result;
   }
 
-  // Eight consecutive elements.
-  static ZK_INLINE Fp8<P, loaded_bound> load(const Scalar* elements) {
+  // The elements whose limbs are at row(0), ..., row(7): in R' form, or as they are. With the
+  // latter the words may also hold a R', computed with as it is.
+  template <class Row>
+  static ZK_INLINE Fp8<P, loaded_bound> load_rows(Row row) {
     __m512i words[N];
-    load_rows<N>(words, [=](int i) { return elements[i].limb; });
+    zkrun::load_rows<N>(words, row);
     return Fp8<P, loaded_bound>::template unpack<shift>(words);
   }
-  static ZK_INLINE Fp8<P, 1> load_unconverted(const Scalar* elements) {
+  template <class Row>
+  static ZK_INLINE Fp8<P, 1> load_unconverted_rows(Row row) {
     __m512i words[N];
-    load_rows<N>(words, [=](int i) { return elements[i].limb; });
+    zkrun::load_rows<N>(words, row);
     return Fp8<P, 1>::template unpack<0>(words);
+  }
+  // Eight consecutive elements.
+  static ZK_INLINE Fp8<P, loaded_bound> load(const Scalar* elements) {
+    return load_rows([=](int i) ZK_LAMBDA_INLINE { return elements[i].limb; });
+  }
+  static ZK_INLINE Fp8<P, 1> load_unconverted(const Scalar* elements) {
+    return load_unconverted_rows([=](int i) ZK_LAMBDA_INLINE { return elements[i].limb; });
   }
   // The elements base[index[0] * stride], ..., base[index[7] * stride].
   template <class Index>
   static ZK_INLINE Fp8<P, loaded_bound> gather(const Scalar* base, const Index* index,
                                                size_t stride = 1) {
-    __m512i words[N];
-    load_rows<N>(words, [=](int i) { return base[index[i] * stride].limb; });
-    return Fp8<P, loaded_bound>::template unpack<shift>(words);
+    return load_rows([=](int i) ZK_LAMBDA_INLINE { return base[index[i] * stride].limb; });
   }
   template <class Index>
   static ZK_INLINE Fp8<P, 1> gather_unconverted(const Scalar* base, const Index* index,
                                                 size_t stride = 1) {
-    __m512i words[N];
-    load_rows<N>(words, [=](int i) { return base[index[i] * stride].limb; });
-    return Fp8<P, 1>::template unpack<0>(words);
+    return load_unconverted_rows(
+        [=](int i) ZK_LAMBDA_INLINE { return base[index[i] * stride].limb; });
   }
   // One element in all lanes.
   static ZK_INLINE Fp8 broadcast(const Scalar& element) {
@@ -261,39 +270,30 @@ struct alignas(64) Fp8 {
     return Fp8<P, 1>::template unpack<0>(words);
   }
 
-  // From and to eight addresses row(0), ..., row(7), in the unconverted form; stored values are
-  // fully reduced. With these the words may also hold a R', computed with as it is.
+  // To the limbs at row(0), ..., row(7), to consecutive elements, or to base[index[i] * stride],
+  // fully reduced: back in R form, or as they are.
   template <class Row>
-  static ZK_INLINE Fp8<P, 1> load_unconverted_rows(Row row) {
+  ZK_INLINE void store_rows(Row row) const {
     __m512i words[N];
-    load_rows<N>(words, row);
-    return Fp8<P, 1>::template unpack<0>(words);
+    pack_converted(words);
+    zkrun::store_rows<N>(words, row);
   }
   template <class Row>
   ZK_INLINE void store_unconverted_rows(Row row) const {
     __m512i words[N];
     const Fp8<P, 1> exact = canonical();
     pack<0>(words, exact.v);
-    store_rows<N>(words, row);
+    zkrun::store_rows<N>(words, row);
   }
-
-  // To eight consecutive elements, fully reduced.
   ZK_INLINE void store(Scalar* elements) const {
-    __m512i words[N];
-    pack_converted(words);
-    store_rows<N>(words, [=](int i) { return elements[i].limb; });
+    store_rows([=](int i) ZK_LAMBDA_INLINE { return elements[i].limb; });
   }
   ZK_INLINE void store_unconverted(Scalar* elements) const {
-    __m512i words[N];
-    const Fp8<P, 1> exact = canonical();
-    pack<0>(words, exact.v);
-    store_rows<N>(words, [=](int i) { return elements[i].limb; });
+    store_unconverted_rows([=](int i) ZK_LAMBDA_INLINE { return elements[i].limb; });
   }
   template <class Index>
   ZK_INLINE void scatter(Scalar* base, const Index* index, size_t stride = 1) const {
-    __m512i words[N];
-    pack_converted(words);
-    store_rows<N>(words, [=](int i) { return base[index[i] * stride].limb; });
+    store_rows([=](int i) ZK_LAMBDA_INLINE { return base[index[i] * stride].limb; });
   }
 
   // In [0, 2p) and in [0, p).
@@ -351,7 +351,7 @@ struct alignas(64) Fp8 {
 
   // Lanes whose element is 0 mod p, exactly.
   ZK_INLINE __mmask8 is_zero_mask() const {
-    const Fp8<P, 2> x = *this;
+    const auto x = reduced();
     __m512i any = x.v[0];
     __m512i differs = _mm512_xor_si512(x.v[0], ifma::all(modulus_multiple<P, 1>[0]));
     ZK_UNROLL
@@ -360,6 +360,7 @@ struct alignas(64) Fp8 {
       differs = _mm512_or_si512(
           differs, _mm512_xor_si512(x.v[i], ifma::all(modulus_multiple<P, 1>[i])));
     }
+    if constexpr (B == 1) return _mm512_testn_epi64_mask(any, any);
     return _mm512_testn_epi64_mask(any, any) | _mm512_testn_epi64_mask(differs, differs);
   }
 

@@ -19,6 +19,7 @@ using int64_t = long long;
 #define ZK_INLINE inline __attribute__((always_inline))
 #define ZK_NOINLINE __attribute__((noinline))
 #define ZK_UNROLL _Pragma("GCC unroll 16")
+#define ZK_LAMBDA_INLINE __attribute__((always_inline))
 #endif
 
 namespace zkrun {

@@ -1,8 +1,8 @@
 // Functions of Fr that treat each element by itself.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
-#include <utility>
 
 #include "field.hpp"
 #include "field_ifma.hpp"
@@ -14,22 +14,13 @@ namespace zkrun {
 // Elements a piece of a parallel loop has at least: some tens of microseconds of work.
 inline constexpr size_t elementwise_grain = 1024;
 
-// output[i] = scalar(inputs[i]...) over whole arrays of one length. Where the machine has vectors,
-// `vector` does the same for eight consecutive elements, given their addresses.
-template <class F, class Scalar, class Vector, class... Inputs>
-void map(const Context& context, const Elements<F>& output, Scalar&& scalar,
-         [[maybe_unused]] Vector&& vector, const Inputs&... inputs) {
-  parallel_for(context, output.size(), elementwise_grain, [&](size_t begin, size_t end) {
-    for_each_run(
-        begin, end,
-        [&](size_t count, F* to, auto*... from) {
-          size_t i = 0;
-#ifdef __AVX512IFMA__
-          for (; i + 8 <= count; i += 8) vector(to + i, from + i...);
-#endif
-          for (; i < count; i++) to[i] = scalar(from[i]...);
-        },
-        output, inputs...);
+// Calls body(count, pointers...) on all threads for contiguous runs that cover all arrays, which
+// have one length.
+template <class Body, class... Arrays>
+void for_each_run_parallel(const Context& context, size_t size, Body&& body,
+                           const Arrays&... arrays) {
+  parallel_for(context, size, elementwise_grain, [&](size_t begin, size_t end) {
+    for_each_run(begin, end, body, arrays...);
   });
 }
 
@@ -65,32 +56,34 @@ void add_or_subtract(const Context& context, const View& c, const View& a, const
 // c = a b, element by element.
 template <class F>
 void multiply(const Context& context, const View& c, const View& a, const View& b) {
-  map(
-      context, Elements<F>(c), [](const F& x, const F& y) { return x * y; },
-      [](F* to, const F* x, const F* y) {
+  const auto run = [](size_t count, F* to, const F* x, const F* y) {
+    size_t i = 0;
 #ifdef __AVX512IFMA__
-        using V = Fp8<typename F::Parameters>;
-        (V::load(x) * V::load_unconverted(y)).store_unconverted(to);
+    using V = Fp8<typename F::Parameters>;
+    for (; i + 8 <= count; i += 8) {
+      (V::load(x + i) * V::load_unconverted(y + i)).store_unconverted(to + i);
+    }
 #endif
-      },
-      Elements<F>(a), Elements<F>(b));
+    for (; i < count; i++) to[i] = x[i] * y[i];
+  };
+  for_each_run_parallel(context, c.size(), run, Elements<F>(c), Elements<F>(a), Elements<F>(b));
 }
 
 // c = a s for one factor s, given by value.
 template <class F>
 void scale(const Context& context, const Elements<F>& c, const Elements<F>& a, const F& s) {
+  const auto run = [&s](size_t count, F* to, const F* x) {
+    size_t i = 0;
 #ifdef __AVX512IFMA__
-  using V = Fp8<typename F::Parameters>;
-  const V factor = V::broadcast(s);
+    using V = Fp8<typename F::Parameters>;
+    const V factor = V::broadcast(s);
+    for (; i + 8 <= count; i += 8) {
+      (V::load_unconverted(x + i) * factor).store_unconverted(to + i);
+    }
 #endif
-  map(
-      context, c, [&](const F& x) { return x * s; },
-      [&](F* to, const F* x) {
-#ifdef __AVX512IFMA__
-        (V::load_unconverted(x) * factor).store_unconverted(to);
-#endif
-      },
-      a);
+    for (; i < count; i++) to[i] = x[i] * s;
+  };
+  for_each_run_parallel(context, c.size(), run, c, a);
 }
 
 // Plain integers below p to Montgomery form: a factor R^2 before the Montgomery reduction.
@@ -149,10 +142,8 @@ template <class F>
 void fill(const Context& context, const View& a, int kind) {
   const Elements<F> elements(a);
   const F value = kind == 1 ? F::one() : F::zero();
-  parallel_for(context, elements.size(), 4 * elementwise_grain, [&](size_t begin, size_t end) {
-    for_each_run(
-        begin, end, [&](size_t count, F* to) { std::fill_n(to, count, value); }, elements);
-  });
+  const auto run = [&value](size_t count, F* to) { std::fill_n(to, count, value); };
+  for_each_run_parallel(context, elements.size(), run, elements);
   if (kind == 2 && elements.size() > 0) elements[0] = F::one();
 }
 
