@@ -1,0 +1,53 @@
+"""Return, AssertEq and Print: values that leave the program."""
+
+from __future__ import annotations
+
+from zkrun.analysis.machine import Machine
+from zkrun.analysis.reporter import Refused
+from zkrun.analysis.rules import operands
+from zkrun.analysis.values import Bound, leaves
+from zkrun.program import types
+from zkrun.program.instructions import AssertEq, Print, Return
+
+__all__ = ["assert_eq", "print_", "return_"]
+
+
+def return_(m: Machine, i: Return) -> None:
+    """The value is looked at when everything has ended, see `ending`."""
+    place = m.place
+    bound = _shown(m, "/id", i.id)
+    if m.thread is m.main and m.thread.at == len(m.thread.instructions) - 1:
+        m.result = (place, bound)
+    else:
+        m.perform(tuple(leaves(bound)), ())
+
+
+def print_(m: Machine, i: Print) -> None:
+    m.perform(tuple(leaves(_shown(m, "/id", i.id))), ())
+
+
+def assert_eq(m: Machine, i: AssertEq) -> None:
+    value = _shown(m, "/value", i.value)
+    expected = _shown(m, "/expected", i.expected)
+    if value.typ != expected.typ:
+        raise Refused(
+            operands.TYPES_DIFFER,
+            f"{m.report.variable(i.value)} is a {value.typ}, {m.report.variable(i.expected)} a "
+            f"{expected.typ}",
+            operand="/expected",
+        )
+    m.perform((*leaves(value), *leaves(expected)), ())
+
+
+def _shown(m: Machine, operand: str, id: int) -> Bound:
+    bound = m.use(operand, id)
+    for leaf in leaves(bound):
+        if isinstance(leaf.typ, types.Stream | types.GpuBuffer):
+            inside = "" if leaf is bound else "holds "
+            raise Refused(
+                operands.WRONG_KIND,
+                f"{m.report.variable(id)} {inside or 'is '}a {leaf.typ}, which is no value that "
+                "can be shown",
+                operand=operand,
+            )
+    return bound

@@ -1,0 +1,359 @@
+"""The abstract machine: one walk over the whole program in one legal order.
+
+Values have no contents here, only places, lengths, owners and which of their elements are written.
+Threads run until they block, the one that forks before the one that is forked; queued work runs as late
+as the program allows (see `order.advance`). Both make forgotten synchronisation show. What is reported
+happens in a legal order, so it is a fault of the program; what only other orders show is not seen here.
+
+The handlers of instructions are in `handlers/`; this file holds what they share.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar
+
+from zkrun.analysis import ending
+from zkrun.analysis.calls import Calls
+from zkrun.analysis.forecast import Ledger
+from zkrun.analysis.intervals import IntervalMap
+from zkrun.analysis.operands import Operands
+from zkrun.analysis.order import Event, Free, Place, Queue, Thread, Work, advance
+from zkrun.analysis.reporter import Refused, Reporter, Skipped
+from zkrun.analysis.rules import binding, definedness, operands
+from zkrun.analysis.search import binders, element_range, queued_writes
+from zkrun.analysis.values import (
+    POISON,
+    Bound,
+    Storage,
+    Value,
+    leaves,
+    unwritten,
+    write,
+)
+from zkrun.program import types
+from zkrun.program.document import Program
+from zkrun.program.instructions import Effect, Instruction
+from zkrun.program.instructions import operands as marks
+
+__all__ = ["Handler", "Machine"]
+
+_T = TypeVar("_T", bound=types.Typ)
+
+
+class Machine:
+    """The state of the walk. `run` walks; findings go to the reporter."""
+
+    def __init__(
+        self,
+        program: Program,
+        reporter: Reporter,
+        handlers: dict[type, Handler],
+        collected: Operands | None = None,
+    ) -> None:
+        self.program = program
+        self.curve = program.curve_record
+        self.report = reporter
+        self.calls = Calls(program)
+        self.ledger = Ledger()
+        self.arenas: dict[str, IntervalMap] = {}
+        self.variables: dict[int, Bound] = {}
+        self.unbound: dict[int, Place] = {}  # the instruction that unbound a variable last
+        self.storages: list[Storage] = []  # all that Allocate made, for what is left at the end
+        self.threads: dict[int, Thread] = {}
+        self.events: dict[int, Event] = {}
+        self.queues: list[Queue] = []
+        self.result: tuple[Place, Bound] | None = None
+        self.main = Thread(None, "/instructions", program.instructions)
+        self.all_threads = [self.main]
+        self.ready = deque(self.all_threads)
+        self.thread = self.main  # the one that runs
+        self._handlers = handlers
+        self._collected = collected
+        self.tables: dict[tuple[str, int], Value] = {}  # constants and inputs that were loaded
+        self._types: dict[types.Typ, types.Typ] = {}
+        self._arrays: dict[tuple[str, int], types.Array] = {}
+
+    # The walk
+
+    def run(self) -> None:
+        """Walks the program to its end, or to where nothing can go on."""
+        while self.ready:
+            self._run(self.ready.popleft())
+        ending.finish(self)
+
+    def _run(self, thread: Thread) -> None:
+        self.thread = thread
+        instructions, handlers, collected = thread.instructions, self._handlers, self._collected
+        while thread.at < len(instructions):
+            instruction = instructions[thread.at]
+            if collected:
+                collected.before(thread.place, instruction, self.variables)
+            try:
+                if handlers[instruction.__class__](self, instruction):
+                    return  # blocked
+            except Refused as refused:
+                self.report.refuse(thread.place, refused)
+                self._abandon(instruction)
+            except Skipped:
+                self._abandon(instruction)
+            if collected:
+                collected.after(thread.place, instruction, self.variables)
+            thread.at += 1
+        if thread.joiner:
+            self.wake(thread.joiner)
+
+    def wake(self, thread: Thread) -> None:
+        """Lets a blocked thread try again, before any other."""
+        thread.waits_for = ""
+        self.ready.appendleft(thread)
+
+    @property
+    def place(self) -> Place:
+        """The instruction that runs."""
+        return Place(self.thread, self.thread.at)
+
+    def _abandon(self, instruction: Instruction) -> None:
+        """Goes on after an error as if the instruction had worked, so that no error follows from it."""
+        for name, mark in marks(type(instruction)):
+            ids = getattr(instruction, name)
+            for id in ids if isinstance(ids, list) else [ids]:
+                if mark.effect in _BINDING:
+                    self.variables[id] = POISON
+                elif mark.effect in _WRITING or name == "arg_mut":
+                    value = self.variables.get(id)
+                    for leaf in leaves(value) if value else ():
+                        write(leaf)
+                elif mark.effect is Effect.RECORDS:
+                    event = self.event(id)
+                    event.complete = True
+                    self.recorded(event)
+
+    # Variables
+
+    def use(self, operand: str, id: int) -> Bound:
+        """What a variable is bound to; it must be alive."""
+        bound = self.variables.get(id)
+        if bound is None:
+            self._unbound(operand, id)
+        elif bound is POISON:
+            raise Skipped
+        elif (freed := _freed(bound)) is not None:
+            self.variables[id] = POISON
+            name, by = self.report.variable(id), self.report.at(freed)
+            raise Refused(
+                binding.FREED,
+                f"{name} is dead: its memory is freed by the {by}",
+                "move that Deallocate behind the last use, of views, copies and tuples too",
+                operand,
+            )
+        assert bound is not None
+        return bound
+
+    def value(self, operand: str, id: int, *kinds: type) -> Value:
+        """As `use`, for a variable that is no tuple; of one of these kinds, where they are given."""
+        bound = self.variables.get(id)
+        if bound.__class__ is not Value or bound.storage.freed is not None or bound is POISON:
+            bound = self.use(operand, id)
+        if kinds and bound.typ.__class__ not in kinds or bound.__class__ is not Value:
+            wanted = " or ".join(kind.__name__ for kind in kinds) or "value that is no tuple"
+            name = self.report.variable(id)
+            raise Refused(
+                operands.WRONG_KIND,
+                f"{name} is a {bound.typ}; here stands a {wanted}",
+                operand=operand,
+            )
+        return bound
+
+    def stream(self, operand: str, id: int) -> Value:
+        """A variable that is a live Stream."""
+        return self.value(operand, id, types.Stream)
+
+    def writable(self, operand: str, id: int, value: Value) -> None:
+        """Refuses to write to constants and inputs."""
+        if value.storage.read_only:
+            name = self.report.variable(id)
+            raise Refused(
+                operands.READ_ONLY,
+                f"{name} is read-only: it lies in the {value.storage.read_only}",
+                "Transfer it into allocated memory and write there",
+                operand,
+            )
+
+    def free_to_bind(self, operand: str, id: int) -> None:
+        """Refuses a variable that is bound. Dead aliases count as unbound."""
+        old = self.variables.get(id)
+        if old is None or old is POISON or _freed(old) is not None:
+            return
+        owns = isinstance(old, Value) and old.storage.owner == id
+        raise Refused(
+            binding.ALREADY_BOUND,
+            f"{self.report.variable(id)} is already bound, to a {old.typ} on {device_of(old)}",
+            f"use another id, or unbind it first with {'Deallocate' if owns else 'RemoveRegister'}",
+            operand,
+        )
+
+    def bind(self, operand: str, id: int, value: Bound) -> None:
+        """Binds a variable that must be unbound."""
+        if id in self.variables:
+            self.free_to_bind(operand, id)
+        self.variables[id] = value
+
+    def unbind(self, id: int) -> None:
+        """Unbinds a variable, remembering where."""
+        del self.variables[id]
+        self.unbound[id] = self.place
+
+    def array(self, typ: types.Typ, length: int) -> types.Array:
+        """The array type of another length, one object for each type."""
+        assert isinstance(typ, types.ScalarArray | types.PointArray)
+        key = (typ.group if isinstance(typ, types.PointArray) else "", length)
+        known = self._arrays.get(key)
+        if known is None:
+            known = self._arrays[key] = self.one(types.with_length(typ, length))
+        return known
+
+    def one(self, typ: _T) -> _T:
+        """The one object that stands for a type, so that types can be told apart by identity."""
+        return self._types.setdefault(typ, typ)  # type: ignore[return-value]  # itself
+
+    def _unbound(self, operand: str, id: int) -> None:
+        """Reports a use of a variable that is not bound, and says why it is not."""
+        self.variables[id] = POISON
+        name, help = self.report.variable(id), None
+        place = self.unbound.get(id)
+        if place is not None:
+            message = f"{name} is unbound since the {self.report.at(place)}"
+            if place.instruction.op == "Deallocate":
+                raise Refused(
+                    binding.FREED,
+                    f"{name} is dead: its memory is freed by the {self.report.at(place)}",
+                    "move that Deallocate behind the last use",
+                    operand,
+                )
+        else:
+            message = f"{name} is not bound here"
+        others = [p for p in binders(self.program, id) if not p.startswith(f"{self.place.path}/")]
+        if others and place is None:
+            thread = self.thread.prefix
+            if others[0].rsplit("/", 1)[0] == thread:
+                help = f"it is bound only later, at {others[0]}"
+            else:
+                help = (
+                    f"{others[0]} in another thread binds it, and nothing orders that before: "
+                    "Join that thread, or Wait for an event that it records"
+                )
+        raise Refused(binding.UNBOUND, message, help, operand)
+
+    # Bytes
+
+    def perform(
+        self, reads: Sequence[Value], writes: Sequence[Value], stream: Value | None = None
+    ) -> None:
+        """Reads and writes views: at once, or as work of a stream."""
+        work = Work(Place(self.thread, self.thread.at), reads, writes)
+        if stream is None:
+            self.touch(work)
+        else:
+            assert stream.storage.queue is not None
+            stream.storage.queue.put(work)
+
+    def touch(self, work: Work) -> None:
+        """Does what `perform` was asked for, when its turn comes."""
+        for value in work.reads:
+            storage = value.storage
+            if storage.gone is not None:
+                self._gone(work, storage)
+            if storage.written is not True and (lacking := unwritten(value)):
+                self._undefined(work, value, lacking)
+        for value in work.writes:
+            storage = value.storage
+            if storage.gone is not None:
+                self._gone(work, storage)
+            if storage.written is not True:
+                write(value)
+
+    def give_back(self, item: Free) -> None:
+        """Memory of a pool goes back; whatever touches it from now on is wrong."""
+        item.storage.gone = item.place
+        self.ledger.give(item.storage)
+
+    def _undefined(self, work: Work, value: Value, lacking: tuple[int, int]) -> None:
+        storage = value.storage
+        what = element_range(value, lacking)
+        owner = f" of {self.report.variable(storage.owner)}" if storage.owner is not None else ""
+        born = f" (the {self.report.at(storage.born)})" if storage.born else ""
+        help = "write it first: fill, Transfer, or a function that writes all of it"
+        if pending := queued_writes(self.queues, storage):
+            queue, writer = pending
+            stream = self.report.variable(queue.variable)
+            help = (
+                f"the {self.report.at(writer)} writes it, but is only queued on stream {stream}: "
+                "Record an event there behind it, and Wait for that event here"
+            )
+        self.report.add(
+            definedness.NEVER_WRITTEN,
+            f"reads {what}{owner}{born}, which nothing has written",
+            place=work.place,
+            help=help,
+        )
+        write(value)
+
+    def _gone(self, work: Work, storage: Storage) -> None:
+        assert storage.gone is not None
+        self.report.add(
+            binding.FREED_WHILE_QUEUED,
+            f"this frees memory that the {self.report.at(work.place)}, which is queued, "
+            "may not have used yet",
+            place=storage.gone,
+            help="give the Deallocate the stream of that work, or Wait for an event recorded "
+            "behind it",
+        )
+        storage.gone = None
+
+    # Events
+
+    def event(self, id: int) -> Event:
+        known = self.events.get(id)
+        if known is None:
+            known = self.events[id] = Event(id)
+        return known
+
+    def recorded(self, event: Event) -> None:
+        """Lets those go on who wait for an event that is now recorded."""
+        event.recorded = event.recorded or self.place
+        waiters, event.waiters = event.waiters, []
+        for thread in reversed(waiters):
+            self.wake(thread)
+
+    def advance(self, thread: Thread) -> bool:
+        """Lets queues advance as far as the thread's Wait demands; True where it is blocked."""
+        stuck = advance(thread.demands, self.touch, self.give_back)
+        if stuck is None:
+            return False
+        if isinstance(stuck, Event):
+            stuck.waiters.append(thread)
+        return True
+
+
+Handler: TypeAlias = Callable[[Machine, Instruction], bool | None]
+"""Runs one instruction; True where the thread blocks at it, and will run it again."""
+
+_BINDING = (Effect.OWNS, Effect.BINDS)
+_WRITING = (Effect.WRITES, Effect.WRITES_PART)
+
+
+def _freed(bound: Bound) -> Place | None:
+    """The Deallocate that has killed a variable, or a part of the tuple that it is."""
+    if bound.__class__ is Value:
+        return bound.storage.freed
+    for leaf in leaves(bound):
+        if leaf.storage.freed is not None:
+            return leaf.storage.freed
+    return None
+
+
+def device_of(bound: Bound) -> str:
+    """The device of a value; a tuple is references, on the CPU."""
+    return bound.storage.device if isinstance(bound, Value) else "cpu"

@@ -1,0 +1,161 @@
+"""Threads, events and stream queues of the abstract machine, and how queued work advances."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from zkrun.analysis.values import Storage, Value
+from zkrun.program.instructions import Instruction
+
+__all__ = ["Event", "Place", "Queue", "Queued", "Thread", "Work", "advance"]
+
+
+class Place(NamedTuple):
+    """An instruction: the thread that it stands in, and its place in it."""
+
+    thread: Thread
+    at: int
+
+    @property
+    def path(self) -> str:
+        """Its JSON pointer."""
+        return f"{self.thread.prefix}/{self.at}"
+
+    @property
+    def instruction(self) -> Instruction:
+        return self.thread.instructions[self.at]
+
+
+@dataclass(slots=True, eq=False)
+class Thread:
+    """One thread: its instructions, and how far it has come."""
+
+    id: int | None  # None is the main thread
+    prefix: str  # the JSON pointer of its list of instructions
+    instructions: Sequence[Instruction]
+    at: int = 0
+    forked: Place | None = None
+    joined: Place | None = None
+    joiner: Thread | None = None  # the thread that is blocked in its Join
+    waits_for: str = ""  # while blocked, in words
+    demands: list[Demand] = field(default_factory=list)  # what a blocked Wait has still to see done
+
+    @property
+    def ended(self) -> bool:
+        return self.at >= len(self.instructions)
+
+    @property
+    def place(self) -> Place:
+        return Place(self, self.at)
+
+    def __str__(self) -> str:
+        return "the main thread" if self.id is None else f"thread {self.id}"
+
+
+@dataclass(slots=True, eq=False)
+class Event:
+    """Recorded when its Record is reached; complete when what stands before that in a queue is done."""
+
+    id: int
+    recorded: Place | None = None
+    complete: bool = False
+    queue: Queue | None = None
+    position: int = 0  # of its Record in the queue
+    waiters: list[Thread] = field(default_factory=list)
+
+
+class Work(NamedTuple):
+    """What an instruction does with bytes: the views that it reads, and those that it writes."""
+
+    place: Place
+    reads: Sequence[Value]
+    writes: Sequence[Value]
+
+
+class Free(NamedTuple):
+    """Memory that goes back when the queue comes here."""
+
+    place: Place
+    storage: Storage
+
+
+class Completes(NamedTuple):
+    place: Place
+    event: Event
+
+
+class WaitsFor(NamedTuple):
+    place: Place
+    event: Event
+
+
+Queued = Work | Free | Completes | WaitsFor
+
+
+@dataclass(slots=True, eq=False)
+class Queue:
+    """The work of a stream in order. `done` items have passed; the rest waits in `items`."""
+
+    born: Place
+    variable: int  # that Allocate bound
+    device: str
+    items: deque[Queued] = field(default_factory=deque)
+    done: int = 0
+
+    def put(self, item: Queued) -> int:
+        """Queues one item; returns its position."""
+        self.items.append(item)
+        return self.done + len(self.items) - 1
+
+
+class Demand(NamedTuple):
+    """That a queue comes to a position: all items before it have passed."""
+
+    queue: Queue
+    position: int
+
+
+def advance(
+    demands: list[Demand],
+    work: Callable[[Work], None],
+    free: Callable[[Free], None],
+) -> Event | Queue | None:
+    """Lets queues advance until all demands are met, and no further.
+
+    Queued work runs as late as the program allows. That order is as legal as any other, and it is the
+    one in which a forgotten Wait shows: the work is not done yet when its result is used.
+
+    Returns None when all is done; the Event that nothing has recorded yet and that all else waits
+    for (what is left of `demands` can be taken up again once it is); or the Queue that waits for
+    itself through others. Each item passes once, so the whole costs as much as there is work.
+    """
+    under_way = {demand.queue for demand in demands}
+    while demands:
+        queue, position = demands[-1]
+        items = queue.items
+        while queue.done < position:
+            item = items[0]
+            if isinstance(item, WaitsFor) and not item.event.complete:
+                event = item.event
+                if event.recorded is None or event.queue is None:
+                    return event
+                if event.queue in under_way:
+                    return event.queue
+                demands.append(Demand(event.queue, event.position + 1))
+                under_way.add(event.queue)
+                break
+            items.popleft()
+            queue.done += 1
+            if isinstance(item, Work):
+                work(item)
+            elif isinstance(item, Completes):
+                item.event.complete = True
+            elif isinstance(item, Free):
+                free(item)
+        else:
+            demands.pop()
+            under_way.discard(queue)
+    return None

@@ -1,0 +1,56 @@
+"""Looking around a program after an error, for what to say about it. Nothing here is on the way of a
+valid program, so it may look at everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from zkrun.analysis.order import Place, Queue, Work
+from zkrun.analysis.values import Storage, Value
+from zkrun.program import types
+from zkrun.program.document import Program, walk
+from zkrun.program.instructions import Effect, Record, operands
+
+__all__ = ["binders", "element_range", "queued_writes", "records"]
+
+
+def binders(program: Program, id: int) -> list[str]:
+    """The paths of the instructions that bind a variable."""
+    return [
+        path
+        for path, _, instruction in walk(program)
+        for name, mark in operands(type(instruction))
+        if mark.effect in (Effect.OWNS, Effect.BINDS) and getattr(instruction, name) == id
+    ]
+
+
+def records(program: Program) -> dict[int, str]:
+    """Every event that some instruction records, with the first one's path."""
+    found: dict[int, str] = {}
+    for path, _, instruction in walk(program):
+        if isinstance(instruction, Record):
+            found.setdefault(instruction.event, path)
+    return found
+
+
+def queued_writes(queues: Iterable[Queue], storage: Storage) -> tuple[Queue, Place] | None:
+    """A stream, and work waiting there that will write to a storage."""
+    for queue in queues:
+        for item in queue.items:
+            if isinstance(item, Work) and any(v.storage is storage for v in item.writes):
+                return queue, item.place
+    return None
+
+
+def element_range(value: Value, physical: tuple[int, int]) -> str:
+    """Words for physical elements of a view, counted in the view."""
+    typ = value.typ
+    if not isinstance(typ, types.ScalarArray | types.PointArray | types.GpuBuffer):
+        return f"a {typ}"
+    first = (physical[0] - value.offset) % value.storage.whole
+    last = first + physical[1] - physical[0] - 1
+    what = "byte" if isinstance(typ, types.GpuBuffer) else "element"
+    if (first, last) == (0, types.length(typ) - 1):
+        return f"a {typ}"
+    where = f"{what} {first}" if first == last else f"{what}s {first} to {last}"
+    return f"{where} of a {typ}"

@@ -1,0 +1,174 @@
+"""What variables are bound to: views of allocations, and tuples of them.
+
+One `Storage` stands for one piece of memory (or a stream, or a transcript); a `Value` is a reference
+to it: a view of `length` elements from element `offset` of its `whole`, wrapping at the end. Copies of
+a variable share the Value, views of one memory share the Storage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeAlias
+
+from zkrun.analysis.intervals import IntervalSet
+from zkrun.program import types
+from zkrun.program.types import Typ
+
+if TYPE_CHECKING:
+    from zkrun.analysis.order import Place, Queue
+
+__all__ = [
+    "MAX_TUPLE_DEPTH",
+    "MAX_TUPLE_VALUES",
+    "POISON",
+    "Bound",
+    "Storage",
+    "TupleValue",
+    "Value",
+    "leaves",
+    "overlap",
+    "unwritten",
+    "write",
+]
+
+MAX_TUPLE_VALUES = 1_000_000
+MAX_TUPLE_DEPTH = 64
+
+
+class Storage:
+    """One allocation, constant or input, or a stream; `whole` elements of `item` bytes."""
+
+    __slots__ = (
+        "born",
+        "device",
+        "freed",
+        "gone",
+        "item",
+        "offset",
+        "owner",
+        "queue",
+        "read_only",
+        "typ",
+        "whole",
+        "written",
+    )
+
+    def __init__(self, typ: Typ, device: str, whole: int, item: int) -> None:
+        self.typ = typ
+        self.device = device
+        self.whole = whole
+        self.item = item
+        self.written: IntervalSet | bool = False  # which elements; True: all of them
+        self.read_only = ""  # "constant" or "input"
+        self.owner: int | None = None  # the variable that may free it
+        self.offset: int | None = None  # the place in the device's arena
+        self.born: Place | None = None
+        self.freed: Place | None = None  # the Deallocate; every reference is dead from there on
+        self.gone: Place | None = None  # that Deallocate, once the memory has really gone back
+        self.queue: Queue | None = None  # of a stream
+
+    @property
+    def nbytes(self) -> int:
+        return self.whole * self.item
+
+
+class Value:
+    """A reference to the elements (offset + i) mod whole, i < length, of a storage."""
+
+    __slots__ = ("length", "offset", "storage", "typ")
+
+    def __init__(self, storage: Storage, typ: Typ, offset: int, length: int) -> None:
+        self.storage = storage
+        self.typ = typ
+        self.offset = offset
+        self.length = length
+
+    def part(self, start: int, length: int) -> Value:
+        """Elements start ≤ i < start + length of this view; its type is not adapted."""
+        whole = self.storage.whole
+        return Value(self.storage, self.typ, (self.offset + start) % whole if whole else 0, length)
+
+
+class TupleValue:
+    """References to other values. `count` is how many values it holds, those of inner tuples too."""
+
+    __slots__ = ("count", "depth", "items", "typ")
+
+    def __init__(self, typ: types.Tuple, items: tuple[Bound, ...]) -> None:
+        self.typ = typ
+        self.items = items
+        self.count: int = sum(item.count if isinstance(item, TupleValue) else 1 for item in items)
+        inner = (item.depth for item in items if isinstance(item, TupleValue))
+        self.depth: int = 1 + max(inner, default=0)
+
+
+Bound: TypeAlias = Value | TupleValue
+
+POISON = Value(Storage(types.Scalar(), "cpu", 1, 0), types.Scalar(), 0, 1)
+"""Bound where an error has been reported: whatever uses it says nothing more."""
+
+
+def leaves(value: Bound) -> Iterator[Value]:
+    """The values that are no tuples, each shared inner tuple looked into once."""
+    if isinstance(value, Value):
+        yield value
+        return
+    seen = {id(value)}
+    rest: list[Bound] = [value]
+    while rest:
+        current = rest.pop()
+        if isinstance(current, Value):
+            yield current
+            continue
+        for item in reversed(current.items):
+            if isinstance(item, Value) or id(item) not in seen:
+                seen.add(id(item))
+                rest.append(item)
+
+
+def _pieces(value: Value) -> tuple[tuple[int, int], ...]:
+    """The physical intervals of a view in the order of its elements, at most two."""
+    end = value.offset + value.length
+    whole = value.storage.whole
+    if end <= whole:
+        return ((value.offset, end),)
+    return ((value.offset, whole), (0, end - whole))
+
+
+def overlap(a: Value, b: Value) -> bool:
+    """Whether two views share an element. Live storages never share bytes with each other."""
+    if a.storage is not b.storage or not a.length or not b.length:
+        return False
+    return any(
+        start < other_end and other_start < end
+        for start, end in _pieces(a)
+        for other_start, other_end in _pieces(b)
+    )
+
+
+def write(value: Value) -> None:
+    """Marks the elements of a view as written."""
+    storage = value.storage
+    if storage.written is True:
+        return
+    if value.length == storage.whole:
+        storage.written = True
+        return
+    if storage.written is False:
+        storage.written = IntervalSet()
+    for start, end in _pieces(value):
+        storage.written.add(start, end)
+    if storage.written.covers(0, storage.whole):
+        storage.written = True
+
+
+def unwritten(value: Value) -> tuple[int, int] | None:
+    """The first physical elements of a view (start, end) that nothing has written."""
+    written = value.storage.written
+    if written is True or not value.length:
+        return None
+    for start, end in _pieces(value):
+        lacking = (start, end) if written is False else written.missing(start, end)
+        if lacking:
+            return lacking
+    return None
