@@ -1,4 +1,4 @@
-"""Fits a call to its function's signature: the parameters, then kinds and counts, then its checks."""
+"""Fits a call to its function's signature: parameters, then kinds and counts, then its checks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from zkrun.algebra.curves import CURVES, Curve
-from zkrun.program.diagnostic import pointer
 from zkrun.program.document import FunctionEntry
 from zkrun.program.explain import did_you_mean, explain
 from zkrun.program.functions.registry import names, signature
@@ -22,7 +21,7 @@ __all__ = ["OpenedEntry", "Problem", "open_entry", "resolve_call"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with an entry of the function table; `path` is a JSON pointer into the entry."""
+    """What is wrong with an entry of the function table; `path` points into the entry."""
 
     path: str
     message: str
@@ -90,7 +89,9 @@ def _resolve(
     opened = open_entry(entry)
     found = opened.signature
     if found is None or opened.problems:
-        return None, tuple(f"{one.path[1:].replace('/', '.')}: {one.message}" for one in opened.problems)
+        return None, tuple(
+            f"{one.path[1:].replace('/', '.')}: {one.message}" for one in opened.problems
+        )
     problems = _fit(found, mut_types, arg_types)
     if problems:
         return None, tuple(problems)
@@ -100,7 +101,7 @@ def _resolve(
 
 
 @cache
-def _adapter(params: type[Any]) -> TypeAdapter[Any]:
+def _adapter(params: Any) -> TypeAdapter[Any]:
     return TypeAdapter(params)
 
 

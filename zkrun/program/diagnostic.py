@@ -14,7 +14,7 @@ __all__ = ["STRUCTURE_RULES", "Diagnostic", "pointer"]
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """`path` is a JSON pointer into the document; `source` the instruction's own, where it has one."""
+    """`path` is a JSON pointer into the document, `source` that of the instruction, if any."""
 
     rule: str
     severity: Literal["error", "warning"]
@@ -59,7 +59,10 @@ STRUCTURE_RULES: dict[str, tuple[str, str]] = {
         "Text is valid Unicode, keys are text, binary stands only under the `bytes` of a "
         "constant, and MessagePack extension types stand nowhere.",
     ),
-    "ZK005": ("not a zkrun program of version 1", 'It starts with "format": "zkrun", "version": 1.'),
+    "ZK005": (
+        "not a zkrun program of version 1",
+        'It starts with "format": "zkrun", "version": 1.',
+    ),
     "ZK006": ("a key is missing", "Every key of the format that is not optional must be there."),
     "ZK007": ("unknown key", "Keys that the format does not name are errors, never ignored."),
     "ZK008": (

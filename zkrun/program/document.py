@@ -98,7 +98,7 @@ def _sha256(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)
 class Values:
-    """Data for people: canonical values, nested as the type says; `constants.parse_values` reads it."""
+    """Data for people: canonical integers, nested as the type says."""
 
     values: Any
 
@@ -123,7 +123,14 @@ class File:
     nbytes: UInt
     encoding: Encoding
     offset: UInt = 0
-    sha256: Annotated[Text, AfterValidator(_sha256)] | None = None
+    sha256: (
+        Annotated[
+            Text,
+            AfterValidator(_sha256),
+            WithJsonSchema({"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}),
+        ]
+        | None
+    ) = None
 
 
 def _data_form(value: Any) -> str | None:
@@ -178,7 +185,7 @@ def _ids(value: Any) -> Any:
     for key in value:
         if not _ID.fullmatch(key) or int(key) > MAX_INTEGER:
             found = {"at": key}
-            raise PydanticCustomError("ZK018", "a key of `variables` is an id such as \"7\"", found)
+            raise PydanticCustomError("ZK018", 'a key of `variables` is an id such as "7"', found)
     return value
 
 

@@ -161,8 +161,8 @@ def _keys(cls: type[Any] | None) -> list[str]:
 def _of(cls: type[Any] | None, root: type[Any]) -> str:
     if cls is None or cls is root:
         return ""
-    names = {FunctionEntry: "a function", Constant: "a constant", Input: "an input"}
-    return f" in {names.get(cls) or cls.__name__}"
+    names = {"FunctionEntry": "a function", "Constant": "a constant", "Input": "an input"}
+    return f" in {names.get(cls.__name__, cls.__name__)}"
 
 
 def _bound(value: int) -> str:

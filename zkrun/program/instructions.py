@@ -350,9 +350,14 @@ OPS: dict[str, type[Any]] = {cls.__name__: cls for cls in Instruction.__origin__
 """Every instruction class by its `op`."""
 
 
-@cache
 def operands(cls: type[Any]) -> tuple[tuple[str, Operand], ...]:
     """The marked operands of an instruction class, in order: (field name, mark)."""
+    return _operands(cls.__name__)
+
+
+@cache
+def _operands(op: str) -> tuple[tuple[str, Operand], ...]:
+    cls = OPS[op]
     hints = get_type_hints(cls, include_extras=True)
     return tuple(
         (field.name, mark)

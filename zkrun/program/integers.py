@@ -1,7 +1,7 @@
 """Integers as people write them in a program: decimal or 0x text, or a plain integer.
 
-Python's own int() also takes signs, spaces, underscores and the digits of every script; none of that
-may stand in a program.
+Python's own int() also takes signs, spaces, underscores and the digits of every script; none of
+that may stand in a program.
 """
 
 import re

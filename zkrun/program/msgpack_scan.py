@@ -38,7 +38,7 @@ _LENGTH_BYTES = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
 
 
 def scan(data: bytes) -> tuple[str, str] | None:
-    """What is wrong with the bytes as (rule, message), or None: one whole map, within the limits."""
+    """What is wrong with the bytes as (rule, message), or None where they can be decoded."""
     try:
         return _scan(data)
     except IndexError:

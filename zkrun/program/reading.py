@@ -1,7 +1,7 @@
 """From bytes to plain maps, lists, texts and integers: the two encodings of a document.
 
-Whoever wrote the bytes may be hostile. Size, nesting and counts are checked first; whatever is wrong
-ends as InvalidProgram.
+Whoever wrote the bytes may be hostile. Size, nesting and counts are checked first; whatever is
+wrong ends as InvalidProgram.
 """
 
 import gc
@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]  # it has no types
 
 from zkrun.errors import InvalidProgram
 from zkrun.program.diagnostic import Diagnostic, pointer
 from zkrun.program.limits import MAX_BYTES, MAX_DEPTH, MAX_KEYS, MAX_VALUES
 from zkrun.program.msgpack_scan import scan
 
-__all__ = ["DocumentFormat", "paused_collector", "read_document", "refuse"]
+__all__ = ["DocumentFormat", "flat", "paused_collector", "read_document", "refuse", "values"]
 
 DocumentFormat = Literal["json", "msgpack"]
 
@@ -55,13 +55,15 @@ def read_document(data: bytes) -> tuple[dict[str, Any], DocumentFormat]:
     except MemoryError:
         raise refuse("ZK002", "the document needs more memory than there is") from None
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        raise refuse("ZK001", "the document starts with a byte order mark", help="write plain UTF-8")
+        raise refuse(
+            "ZK001", "the document starts with a byte order mark", help="write plain UTF-8"
+        )
     raise refuse("ZK001", "a program is one map, in JSON or MessagePack; this is neither")
 
 
 @contextmanager
 def paused_collector() -> Iterator[None]:
-    """Holds back the cyclic collector: what is built here stays, and going over it costs half the time."""
+    """Holds back the cyclic collector, which would take half the time: what is built here stays."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -90,7 +92,7 @@ class _Maps:
 
     def check(self, document: Any) -> None:
         for owner, key in self.repeated:
-            path = next((at for at, value in _values(document) if value is owner), ())
+            path = next((at for at, value in values(document) if value is owner), ())
             raise refuse("ZK003", f"the key {key!r} stands twice", pointer((*path, key)))
 
 
@@ -138,8 +140,8 @@ def _read_msgpack(data: bytes) -> dict[str, Any]:
     return document  # type: ignore[no-any-return]  # the scan has seen a map
 
 
-def _values(document: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Every map, list, text and number with the way to it."""
+def values(document: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Every map, list, text and number with the way to it, in no special order."""
     stack: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
     while stack:
         path, value = stack.pop()
@@ -148,6 +150,18 @@ def _values(document: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
             stack.extend(((*path, key), item) for key, item in value.items())
         elif isinstance(value, list):
             stack.extend(((*path, index), item) for index, item in enumerate(value))
+
+
+def flat(document: Any) -> Iterator[Any]:
+    """Every value below a map, without the way to it, which takes longer."""
+    level: list[Any] = [document]
+    while level:
+        below: list[Any] = []
+        for owner in level:
+            items = owner.values() if type(owner) is dict else owner
+            yield from items
+            below += [item for item in items if type(item) is dict or type(item) is list]
+        level = below
 
 
 def _check_shape(document: dict[str, Any]) -> None:
@@ -172,7 +186,7 @@ def _check_shape(document: dict[str, Any]) -> None:
 
 def _check_unicode(document: Any) -> None:
     """Half of a surrogate pair is no character: it can be neither encoded nor printed."""
-    for path, value in _values(document):
+    for path, value in values(document):
         for text in value if isinstance(value, dict) else (value,):
             if isinstance(text, str) and not _is_unicode(text):
                 message = "a \\u escape is half of a surrogate pair"

@@ -22,9 +22,10 @@ class Argument:
     """One argument, or a run of arguments, of a function.
 
     `kinds` are the `kind`s of TYP that fit. `effect` says what happens to the bytes: "updates" is
-    read and written, "writes" is written in full without being read. `repeat`: how often the argument
-    may stand: "one", "optional" (the last ones only), "some" (one or more), "any" (zero or more).
-    Arguments that repeat under the same `group` name stand equally often (msm's results and scalars).
+    read and written, "writes" is written in full without being read. `repeat`: how often the
+    argument may stand: "one", "optional" (the last ones only), "some" (one or more), "any" (zero or
+    more). Arguments that repeat under the same `group` name stand equally often (msm's results and
+    scalars).
     """
 
     name: str
@@ -48,15 +49,13 @@ def match(arguments: Sequence[Argument], count: int) -> tuple[Argument, ...] | N
     if rest or times < least:
         return None
     return tuple(
-        argument
-        for argument in arguments
-        for _ in range(1 if argument.repeat == "one" else times)
+        argument for argument in arguments for _ in range(1 if argument.repeat == "one" else times)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one call needs at least: field multiplications (base field for groups) and bytes moved."""
+    """What one call needs at least: field multiplications (of the base field for points), bytes."""
 
     multiplications: int = 0
     bytes: int = 0

@@ -13,13 +13,13 @@ from pydantic.dataclasses import dataclass, rebuild_dataclass
 from zkrun.algebra.curves import Curve
 
 __all__ = [
+    "KINDS",
+    "MAX_INTEGER",
     "Array",
     "Device",
     "Element",
     "GpuBuffer",
     "Group",
-    "KINDS",
-    "MAX_INTEGER",
     "Point",
     "PointArray",
     "Scalar",

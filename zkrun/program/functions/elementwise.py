@@ -11,7 +11,7 @@ from zkrun.program.functions.expr import ExpressionError, parse
 from zkrun.program.functions.measure import cost, lengths
 from zkrun.program.functions.parameters import PARAMS
 from zkrun.program.signature import Argument, Call, Cost, Signature
-from zkrun.program.types import Scalar, Text
+from zkrun.program.types import Scalar, Text, length
 
 __all__ = ["SIGNATURES", "Fill", "FusedArith"]
 
@@ -87,14 +87,10 @@ def _fused_check(call: Call) -> Iterable[str]:
     ):
         if named != given:
             yield f"expr names {named} {what}, the call gives {given}"
-    scalars = [typ for typ in call.mutable if isinstance(typ, Scalar)]
-    if scalars and any(not isinstance(typ, Scalar) for typ in (*call.mutable, *call.immutable)):
+    types = (*call.mutable, *call.immutable)
+    arrays = {length(typ) for typ in types if not isinstance(typ, Scalar)}
+    if arrays and any(isinstance(typ, Scalar) for typ in call.mutable):
         yield "an output is a Scalar only where all outputs and inputs are"
-    arrays = {
-        count
-        for count, typ in zip(sum(lengths(call), []), (*call.mutable, *call.immutable), strict=True)
-        if not isinstance(typ, Scalar)
-    }
     if len(arrays) > 1:
         yield f"all arrays must be equally long, not {', '.join(map(str, sorted(arrays)))}"
 

@@ -28,7 +28,9 @@ __all__ = ["MAX_TEXT", "ExpressionError", "compile_expr", "parse"]
 MAX_TEXT = 1 << 16
 """Characters of an expression."""
 
-_TOKEN = re.compile(r"[ \t\r]*(?:(0x[0-9a-fA-F]+|[0-9]+)|([A-Za-z_][A-Za-z0-9_]*)|([-+*^()=;\n])|(.))")
+_TOKEN = re.compile(
+    r"[ \t\r]*(?:(0x[0-9a-fA-F]+|[0-9]+)|([A-Za-z_][A-Za-z0-9_]*)|([-+*^()=;\n])|(.))"
+)
 _INPUT = re.compile("x(0|[1-9][0-9]{0,3})")
 _OUTPUT = re.compile("y(0|[1-9][0-9]{0,3})")
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "negate": 3, "(": 0}

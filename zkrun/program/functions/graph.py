@@ -13,6 +13,7 @@ or output (1). No operation reads an output, whose memory may be that of an inpu
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ _INPUT, _CONSTANT = 1 << 30, 2 << 30
 _OUTPUT = 1 << 30
 
 Node = tuple[str, int, int]
-"""(operation, operand, operand): node indices, or the index of an `input`, the value of a `constant`."""
+"""(operation, a, b): two nodes, or the index of an `input`, or the value of a `constant`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,7 @@ def to_code(graph: Graph, scalar_inputs: Sequence[bool], radix: int) -> bytes:
     operations: list[tuple[int, int, int, int]] = []
     last_use = {a: index for index, node in enumerate(graph.nodes) for a in _operands(node)}
     written = {node: output for output, node in enumerate(graph.outputs)}
+    outputs = Counter(graph.outputs)
     free: list[int] = []
     registers = 0
     for index, node in enumerate(graph.nodes):
@@ -176,7 +178,7 @@ def to_code(graph: Graph, scalar_inputs: Sequence[bool], radix: int) -> bytes:
             for operand in dict.fromkeys(operands)
             if last_use[operand] == index and operand not in written and place[operand] < _INPUT
         )
-        if index not in last_use and graph.outputs.count(index) == 1:
+        if index not in last_use and outputs[index] == 1:
             target = _OUTPUT | written.pop(index)
         elif free:
             target = place[index] = free.pop()

@@ -58,9 +58,9 @@ def _cost(call: Call) -> Cost:
 
 MSM = Signature(
     "msm",
-    "p[j] ← Σ_i s[j][i]·bases[i], for one or more arrays of scalars over the same bases. Scalars may "
-    "be shorter than the bases. Infinity, repeated and opposite points and zero scalars are exact; "
-    "an empty sum is infinity.",
+    "p[j] ← Σ_i s[j][i]·bases[i], for one or more arrays of scalars over the same bases. Scalars "
+    "may be shorter than the bases. Infinity, repeated and opposite points and zero scalars are "
+    "exact; an empty sum is infinity.",
     mutable=(Argument("p", ("Point",), "writes", "some", group="sums"),),
     immutable=(
         Argument("bases", ("PointArray",)),

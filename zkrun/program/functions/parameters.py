@@ -7,10 +7,19 @@ from pydantic_core import PydanticCustomError
 
 from zkrun.program.integers import NotANumber, parse_integer
 
-__all__ = ["PARAMS", "Flag", "Integer"]
+__all__ = ["INTEGER_SCHEMA", "PARAMS", "Flag", "Integer"]
 
 PARAMS = ConfigDict(extra="forbid")
 """The configuration of every class of parameters: unknown keys are errors."""
+
+
+INTEGER_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": 2**64 - 1},
+        {"type": "string", "pattern": "^(0x[0-9a-fA-F]+|[0-9]+)$"},
+    ]
+}
+"""The JSON Schema of a number as people write it."""
 
 
 def _integer(value: Any) -> int:
@@ -23,14 +32,7 @@ def _integer(value: Any) -> int:
 Integer = Annotated[
     int,
     BeforeValidator(_integer),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": 2**64 - 1},
-                {"type": "string", "pattern": "^(0x[0-9a-fA-F]+|[0-9]+)$"},
-            ]
-        }
-    ),
+    WithJsonSchema(INTEGER_SCHEMA),
 ]
 """A non-negative integer of any size: decimal or 0x text, or an integer of at most 64 bits."""
 

@@ -72,18 +72,18 @@ class Permute:
 
 def _permute_check(call: Call) -> Iterable[str]:
     usable: int = call.params.usable
-    names = ("a′", "t′", "a", "t")
-    for name, count in zip(names, sum(lengths(call), []), strict=True):
+    mutable, immutable = lengths(call)
+    for name, count in zip(("a′", "t′", "a", "t"), (*mutable, *immutable), strict=True):
         if count < usable:
             yield f"{name} has {count} rows, fewer than the {usable} usable ones"
 
 
 PERMUTE = Signature(
     "permute",
-    "halo2's lookup permutation over the first `usable` rows: a′ is a in ascending canonical order; "
-    "in t′ the first row of each run of equal values of a′ holds that value, and the leftover values "
-    "of t, ascending, fill the other rows from the last one up. Later rows are left as they were. A "
-    "value of a that t lacks fails the run.",
+    "halo2's lookup permutation over the first `usable` rows: a′ is a in ascending canonical "
+    "order; in t′ the first row of each run of equal values of a′ holds that value, and the "
+    "leftover values of t, ascending, fill the other rows from the last one up. Later rows are "
+    "left as they were. A value of a that t lacks fails the run.",
     mutable=(Argument("a′", _ARRAY, "writes"), Argument("t′", _ARRAY, "writes")),
     immutable=(Argument("a", _ARRAY), Argument("t", _ARRAY)),
     params=Permute,
@@ -106,8 +106,8 @@ def _interpolate_cost(call: Call) -> Cost:
 
 INTERPOLATE = Signature(
     "interpolate",
-    "The coefficients of the polynomial of least degree through the points (x[i], y[i]). A repeated "
-    "x fails the run.",
+    "The coefficients of the polynomial of least degree through the points (x[i], y[i]). A "
+    "repeated x fails the run.",
     mutable=(Argument("coef", _ARRAY, "writes"),),
     immutable=(
         Argument("x", _SCALAR, "reads", "any", group="points"),

@@ -5,9 +5,10 @@ function's name; it loads to an object with two attributes:
 
 - `signature`: the Signature, of the entry's name;
 - `implementations`: a mapping from the name of a device folder ("cpu", "cuda") to a factory
-  `factory(call: Call) -> Callable[[Sequence[Value], Sequence[Value]], None]`, called once before the
-  run for each function, with its parameters and the types of its operands known. What it returns is
-  called with the mutable and the immutable operands. The virtual GPU runs those of "cpu".
+  `factory(call: Call) -> Callable[[Sequence[Value], Sequence[Value]], None]`, called once before
+  the run for each function, with its parameters and the types of its operands known. What it
+  returns is called with the mutable and the immutable operands. The virtual GPU runs those of
+  "cpu".
 
 Entry points are looked at only for a name that is not built in, since scanning them takes time.
 """
@@ -101,7 +102,9 @@ def _load(name: str) -> Extension:
         ) from error
     own = getattr(found, "signature", None)
     if not isinstance(own, Signature) or own.name != name:
-        raise UsageError(f"{_package(entry)} has no signature of the name {name!r} in {entry.value}")
+        raise UsageError(
+            f"{_package(entry)} has no signature of the name {name!r} in {entry.value}"
+        )
     implementations = getattr(found, "implementations", None)
     if not isinstance(implementations, Mapping):
         raise UsageError(f"{_package(entry)} has no mapping `implementations` in {entry.value}")

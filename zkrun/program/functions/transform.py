@@ -15,7 +15,7 @@ __all__ = ["SIGNATURES", "Ntt", "default_root"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=PARAMS)
 class Ntt:
-    """`inverse`: undo the transform. `coset`: g, not 0. `root`: ω, a primitive n-th root of unity."""
+    """`inverse`: undo it. `coset`: g, not 0. `root`: ω, a primitive n-th root of unity."""
 
     inverse: Flag = False
     coset: Integer = 1
@@ -64,10 +64,10 @@ def _cost(call: Call) -> Cost:
 
 NTT = Signature(
     "ntt",
-    "In place, natural order in and out: a[i] ← Σ_j a[j]·(g·ω^i)^j with g = `coset`; `inverse` undoes "
-    "it, 1/n included. `twiddles`, where given, are ω^0 … ω^(n/2−1). Without `root`, ω is "
-    "w^(2^(s−k)) for n = 2^k, where s is the two-adicity of r − 1 and w = g^((r−1)/2^s) with g = 5 on "
-    "BN254 and 7 on BLS12-381.",
+    "In place, natural order in and out: a[i] ← Σ_j a[j]·(g·ω^i)^j with g = `coset`; `inverse` "
+    "undoes it, 1/n included. `twiddles`, where given, are ω^0 … ω^(n/2−1). Without `root`, ω is "
+    "w^(2^(s−k)) for n = 2^k, where s is the two-adicity of r − 1 and w = 5^((r−1)/2^s) on BN254, "
+    "7^((r−1)/2^s) on BLS12-381.",
     mutable=(Argument("a", ("ScalarArray",), "updates"),),
     immutable=(Argument("twiddles", ("ScalarArray",), "reads", "optional"),),
     params=Ntt,
