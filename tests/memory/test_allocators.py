@@ -1,4 +1,4 @@
-"""Both allocators against the plain model: blocks are disjoint, aligned, inside, and all come back."""
+"""Both allocators against the plain model: disjoint, aligned, inside, and all comes back."""
 
 from __future__ import annotations
 

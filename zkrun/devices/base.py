@@ -1,7 +1,7 @@
 """The contract between the engine and a device: memory, copies, functions, streams, events.
 
-A device is a folder here (found by name) or an installed package (entry point `zkrun.devices`). It owns
-its memory and its implementation of each function; the engine knows nothing else of it.
+A device is a folder here (found by name) or an installed package (entry point `zkrun.devices`). It
+owns its memory and its implementation of each function; the engine knows nothing else of it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from zkrun.errors import ZkrunError
 from zkrun.program.signature import Call
@@ -40,12 +40,13 @@ class Cancelled(ZkrunError):
 
 @dataclass(slots=True, eq=False)
 class Block:
-    """Memory taken on a device. `address` is in the device's own space: a pointer, or a file position."""
+    """Memory taken on a device. `address` is a pointer of the device, or a file position."""
 
     device: Device
     address: int
     nbytes: int
     owner: Any = None  # what keeps the memory alive: a pool slab, a mapping, a file
+    arena: bool = False  # lies at an offset of the arena: freeing it is bookkeeping, never queued
 
 
 @dataclass(slots=True, eq=False)
@@ -80,24 +81,31 @@ Value = Any
 """What a variable is bound to: Data, a transcript's state, a Stream, or a tuple of values."""
 
 Function = Callable[[Sequence[Value], Sequence[Value]], None]
-"""A function bound to a device, a curve and its parameters: (mutable, immutable without the stream)."""
+"""A function bound to its device and parameters: (mutable, immutable without the stream)."""
 
 
 class Event:
-    """A point in the order of a run that threads and streams can wait for; completes at most once."""
+    """A point in the order of a run to wait for; completes at most once."""
 
-    __slots__ = ("_done", "error", "native")
+    __slots__ = ("_done", "_lock", "_subscribers", "error", "native")
 
     def __init__(self) -> None:
         self._done = threading.Event()
+        self._lock = threading.Lock()
+        self._subscribers: list[Callable[[], None]] = []
         self.error: BaseException | None = None
         self.native: Any = None  # a device's own event, where it has one
 
     def complete(self, error: BaseException | None = None) -> None:
         """Completes the event; with an error, those who wait stop instead of going on."""
-        if error is not None and not self._done.is_set():
+        with self._lock:
+            if self._done.is_set():
+                return
             self.error = error
-        self._done.set()
+            self._done.set()
+            subscribers, self._subscribers = self._subscribers, []
+        for notify in subscribers:
+            notify()
 
     def is_complete(self) -> bool:
         return self._done.is_set()
@@ -105,12 +113,29 @@ class Event:
     def wait(self) -> None:
         """Blocks until the event completes; raises Cancelled where the run has failed meanwhile."""
         self._done.wait()
+        self.check()
+
+    def check(self) -> None:
+        """Raises Cancelled where the event completed with an error."""
         if self.error is not None:
             raise Cancelled("the run was cancelled") from self.error
 
+    def subscribe(self, notify: Callable[[], None]) -> None:
+        """Calls `notify` once when the event completes, at once where it has: must not block."""
+        with self._lock:
+            if not self._done.is_set():
+                self._subscribers.append(notify)
+                return
+        notify()
+
 
 Clock = Callable[[int, int, int], None]
-"""Called by a stream for each piece of work: (`at` of the submitter, start ns, end ns), perf_counter_ns."""
+"""Called by a stream for each piece of work: (`at` of the submitter, start ns, end ns),
+perf_counter_ns.
+
+Work is what `run` queued, but also each `wait` (from when the stream reached it until it went on)
+and each `record` (start and end are the same).
+"""
 
 
 class Stream(ABC):
@@ -122,8 +147,8 @@ class Stream(ABC):
     def run(self, at: int, work: Callable[[], None]) -> None:
         """Queues `work`. `at` names the instruction in traces and errors.
 
-        A stream of real hardware calls `work` at once, which launches asynchronously on this stream; the
-        virtual one calls it later on its worker.
+        A stream of real hardware calls `work` at once, which launches asynchronously on this
+        stream; the virtual one calls it later on its worker.
         """
 
     @abstractmethod
@@ -144,8 +169,9 @@ class Stream(ABC):
 
 
 class Device(ABC):
-    """One device of one run. Created by its folder's `open_device`, closed at the end whatever happens."""
+    """One device of one run. Made by its folder's `open_device`, closed whatever happens."""
 
+    host_memory: ClassVar[bool] = False  # whether its addresses are pointers of this process
     name: str  # "cpu", "gpu:0", "disk"
     account: Account  # current and peak bytes really taken
 
@@ -174,8 +200,12 @@ class Device(ABC):
         """Copies a view of any device (`src.block.device`) to one of this device, run by run."""
 
     @abstractmethod
+    def copy_to_host(self, dst: Data, src: Data) -> None:
+        """Copies a view of this device to one of a device whose memory is the host's."""
+
+    @abstractmethod
     def bind(self, call: Call) -> Function:
-        """The implementation of a call, specialised once before the run. RunFailed where there is none."""
+        """The implementation of a call, specialised before the run. RunFailed without one."""
 
     @abstractmethod
     def open_stream(self, clock: Clock, fail: Callable[[int, BaseException], None]) -> Stream:

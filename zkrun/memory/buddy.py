@@ -12,8 +12,8 @@ class BuddyAllocator:
     """Hands out offsets in a space of `size` bytes; requests are rounded up to a power of two.
 
     `smallest` (a power of two) is the smallest block. A space whose size is no power of two is used
-    but for a rest below `smallest`. Every operation takes O(log(size / smallest)) steps, and the same
-    requests always get the same offsets.
+    but for a rest below `smallest`. Every operation takes O(log(size / smallest)) steps, and the
+    same requests always get the same offsets.
     """
 
     def __init__(self, size: int, smallest: int = 64) -> None:

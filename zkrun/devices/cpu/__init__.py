@@ -1,0 +1,25 @@
+"""The CPU: host memory, and the functions of the native extension."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zkrun.devices.base import Device
+    from zkrun.devices.registry import DeviceInfo, Settings
+
+__all__ = ["describe", "open_device"]
+
+
+def open_device(name: str, settings: Settings) -> Device:
+    """The CPU for one run."""
+    from zkrun.devices.cpu.device import CpuDevice
+
+    return CpuDevice(name, settings.limits.get(name))
+
+
+def describe() -> list[DeviceInfo]:
+    """The one CPU of this machine."""
+    from zkrun.devices.cpu.describe import describe_cpu
+
+    return [describe_cpu()]

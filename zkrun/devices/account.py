@@ -1,0 +1,89 @@
+"""What a device has really taken: bytes now, the most so far, and the limit that a user may set."""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+
+from zkrun.errors import ResourceLimit
+
+__all__ = ["Account", "Counter", "bytes_text"]
+
+
+class Counter(Protocol):
+    """Counts bytes. The native Context is one, to which kernels add their scratch memory."""
+
+    @property
+    def current(self) -> int: ...
+    @property
+    def peak(self) -> int: ...
+    def add(self, nbytes: int, /) -> None: ...
+    def sub(self, nbytes: int, /) -> None: ...
+
+
+class _PlainCounter:
+    """A counter for devices without kernels of their own; its owner guards it by a lock."""
+
+    def __init__(self) -> None:
+        self.current = 0
+        self.peak = 0
+
+    def add(self, nbytes: int, /) -> None:
+        self.current += nbytes
+        self.peak = max(self.peak, self.current)
+
+    def sub(self, nbytes: int, /) -> None:
+        self.current -= nbytes
+
+
+class Account:
+    """The bytes of one device of one run. Thread-safe.
+
+    Bytes count from the moment they are reserved, touched or not. Files that are mapped as
+    constants do not count: the system may drop their pages at any time.
+    """
+
+    def __init__(
+        self, device: str, limit: int | None = None, counter: Counter | None = None
+    ) -> None:
+        self.device = device
+        self.limit = limit
+        self._counter = counter if counter is not None else _PlainCounter()
+        self._lock = threading.Lock()
+
+    @property
+    def current(self) -> int:
+        return self._counter.current
+
+    @property
+    def peak(self) -> int:
+        return self._counter.peak
+
+    def take(self, nbytes: int) -> None:
+        """Counts `nbytes` as taken. ResourceLimit where that would pass the limit."""
+        with self._lock:
+            if self.limit is not None and self._counter.current + nbytes > self.limit:
+                raise self.refusal(nbytes, f"the limit set for it is {bytes_text(self.limit)}")
+            self._counter.add(nbytes)
+
+    def give(self, nbytes: int) -> None:
+        """Counts `nbytes` as given back."""
+        with self._lock:
+            self._counter.sub(nbytes)
+
+    def refusal(self, nbytes: int, reason: str) -> ResourceLimit:
+        """The error for `nbytes` more that cannot be had."""
+        return ResourceLimit(
+            f"{self.device}: {bytes_text(nbytes)} more cannot be taken: "
+            f"{bytes_text(self.current)} held already, and {reason}"
+        )
+
+
+def bytes_text(nbytes: int) -> str:
+    """A number of bytes for people: `1.50 GiB`."""
+    if nbytes < 1024:
+        return f"{nbytes} bytes"
+    power = min((nbytes.bit_length() - 1) // 10, 6)
+    value = nbytes / 1024**power
+    unit = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")[power - 1]
+    return f"{value:.2f} {unit}" if value < 1e6 else f"{value:.2e} {unit}"

@@ -1,0 +1,265 @@
+"""Memory of the host for arrays: mapped from the system as needed, wiped when freed.
+
+Small blocks share slabs, which an allocator of `zkrun.memory` divides; a large block has a mapping
+of its own. Freed memory goes back to the system at once (`MADV_DONTNEED`, after which its pages
+read as zeros), but its addresses stay mapped until the pool closes: work that a faulty program
+still does on freed memory computes nonsense, it cannot bring the process down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import mmap
+import re
+import threading
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+
+from zkrun.devices.account import Account, bytes_text
+from zkrun.memory import BestFitAllocator, BuddyAllocator
+
+__all__ = ["POISON", "Pool", "Region", "available_memory"]
+
+POISON = 0x15
+"""Fills memory that must not be read. As an element it is below every modulus, so that kernels stay
+within their bounds; as a point it is on no curve."""
+
+_LARGE = 16 << 20  # blocks from here on get a mapping of their own
+_FIRST_SLAB = 32 << 20
+_LARGEST_SLAB = 1 << 30
+_RETURNED = 128 << 10  # smaller blocks are wiped by writing zeros, their pages stay
+_POISONED = 64 << 10  # bytes at either end of a block that are poisoned
+_PAGE = mmap.PAGESIZE
+_SPARE = 64  # free mappings that are kept for their addresses
+
+
+@dataclass(slots=True, eq=False)
+class Region:
+    """One mapping. `allocator` divides it where it is a slab."""
+
+    mapping: mmap.mmap
+    address: int
+    nbytes: int
+    allocator: BuddyAllocator | BestFitAllocator | None = None
+    used: int = 0  # of a large block: the bytes counted for it
+
+
+class Pool:
+    """Blocks of memory, 64-byte aligned, counted in an account. Thread-safe.
+
+    With `poison`, fresh and freed blocks are filled with POISON at their ends, so that reading what
+    was never written or is no longer there shows.
+    """
+
+    def __init__(self, account: Account, poison: bool = False) -> None:
+        self._account = account
+        self._poison = poison
+        self._lock = threading.Lock()
+        self._buddies: list[Region] = []
+        self._fits: list[Region] = []
+        self._large: set[Region] = set()
+        self._spare: list[Region] = []
+        self.held = 0  # bytes of the live blocks, touched or not
+        _POOLS.add(self)
+
+    def allocate(self, nbytes: int) -> tuple[int, Region]:
+        """The address of a fresh block and its region. ResourceLimit where none is left."""
+        with self._lock:
+            if nbytes >= _LARGE:
+                address, region = self._allocate_large(nbytes)
+            else:
+                address, region = self._allocate_small(nbytes)
+        if self._poison:
+            _poison(address, nbytes)
+        return address, region
+
+    def free(self, address: int, region: Region, nbytes: int) -> None:
+        """Wipes a block and takes it back; `nbytes` as it was asked for."""
+        _wipe(region, address, nbytes)
+        if self._poison:
+            _poison(address, nbytes)
+        with self._lock:
+            if region.allocator is not None:
+                self._give(region.allocator.free(address - region.address))
+            else:
+                self._large.remove(region)
+                self._give(region.used)
+                self._spare.append(region)
+                if len(self._spare) > _SPARE:
+                    self._spare.pop(0).mapping.close()
+
+    def reserve(self, nbytes: int) -> Region:
+        """A mapping of its own that is not wiped until the pool closes: an arena."""
+        with self._lock:
+            return self._allocate_large(nbytes)[1]
+
+    def close(self) -> None:
+        """Gives all memory back to the system, which wipes it. No address is valid afterwards."""
+        with self._lock:
+            self._give(self.held)
+            for region in (*self._buddies, *self._fits, *self._large, *self._spare):
+                region.mapping.close()
+            self._buddies, self._fits, self._large, self._spare = [], [], set(), []
+
+    def _give(self, nbytes: int) -> None:
+        self._account.give(nbytes)
+        self.held -= nbytes
+
+    def _allocate_small(self, nbytes: int) -> tuple[int, Region]:
+        power_of_two = nbytes >= 64 and not nbytes & (nbytes - 1)
+        slabs = self._buddies if power_of_two else self._fits
+        for region in slabs:
+            if (address := self._place(region, nbytes)) is not None:
+                return address, region
+        region = self._new_slab(slabs, nbytes, power_of_two)
+        address = self._place(region, nbytes)
+        assert address is not None  # a fresh slab is larger than any small block
+        return address, region
+
+    def _place(self, region: Region, nbytes: int) -> int | None:
+        allocator = region.allocator
+        assert allocator is not None
+        offset = allocator.allocate(nbytes)
+        if offset is None:
+            return None
+        try:
+            self._account.take(block := allocator.block_size(nbytes))
+        except BaseException:
+            allocator.free(offset)
+            raise
+        self.held += block
+        return region.address + offset
+
+    def _new_slab(self, slabs: list[Region], nbytes: int, power_of_two: bool) -> Region:
+        """Slabs double in size, so that there are few; what is not touched costs nothing."""
+        size = min(_FIRST_SLAB << len(slabs), _LARGEST_SLAB)
+        try:
+            region = self._map(size, nbytes, _PAGE)
+        except _NoAddresses:
+            region = self._map_or_refuse(_FIRST_SLAB, nbytes, _PAGE)
+        kind = BuddyAllocator if power_of_two else BestFitAllocator
+        region.allocator = kind(region.nbytes)
+        slabs.append(region)
+        return region
+
+    def _allocate_large(self, nbytes: int) -> tuple[int, Region]:
+        rounded = -(-max(nbytes, 1) // _PAGE) * _PAGE
+        self._account.take(rounded)
+        try:
+            region = self._spare_region(rounded) or self._map_or_refuse(rounded, rounded, 2 << 20)
+        except BaseException:
+            self._account.give(rounded)
+            raise
+        self.held += rounded
+        region.used = rounded
+        self._large.add(region)
+        return region.address, region
+
+    def _spare_region(self, nbytes: int) -> Region | None:
+        fitting = [r for r in self._spare if nbytes <= r.nbytes <= 2 * nbytes]
+        if not fitting:
+            return None
+        self._check_available(nbytes)
+        region = min(fitting, key=lambda r: r.nbytes)
+        self._spare.remove(region)
+        return region
+
+    def _map_or_refuse(self, nbytes: int, needed: int, granule: int) -> Region:
+        try:
+            return self._map(nbytes, needed, granule)
+        except _NoAddresses:
+            while self._spare:
+                self._spare.pop().mapping.close()
+        try:
+            return self._map(nbytes, needed, granule)
+        except _NoAddresses as error:
+            raise self._account.refusal(needed, f"the system gives no more ({error})") from None
+
+    def _map(self, nbytes: int, needed: int, granule: int) -> Region:
+        """Maps `nbytes` of which `needed` will be used at once."""
+        self._check_available(needed)
+        try:
+            size = -(-nbytes // granule) * granule
+            mapping = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except (OSError, OverflowError, ValueError) as error:
+            raise _NoAddresses(getattr(error, "strerror", None) or str(error)) from None
+        for advice in ("MADV_DONTDUMP", "MADV_HUGEPAGE" if granule > _PAGE else ""):
+            if hasattr(mmap, advice):
+                with contextlib.suppress(OSError):  # advice only: a kernel without it works as well
+                    mapping.madvise(getattr(mmap, advice))
+        address = ctypes.addressof(ctypes.c_char.from_buffer(mapping))
+        return Region(mapping, address, len(mapping))
+
+    def _check_available(self, nbytes: int) -> None:
+        """Refuses what the machine cannot back, before the system kills the process for it."""
+        available = available_memory()
+        if available is not None and nbytes > available:
+            reason = f"only {bytes_text(max(0, available))} are left on this machine"
+            raise self._account.refusal(nbytes, reason)
+
+
+class _NoAddresses(Exception):
+    """The system maps no more memory."""
+
+
+_POOLS: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _wipe(region: Region, address: int, nbytes: int) -> None:
+    if nbytes < _RETURNED:
+        ctypes.memset(address, 0, nbytes)
+        return
+    first = -(-address // _PAGE) * _PAGE
+    last = (address + nbytes) // _PAGE * _PAGE
+    ctypes.memset(address, 0, first - address)
+    ctypes.memset(last, 0, address + nbytes - last)
+    region.mapping.madvise(mmap.MADV_DONTNEED, first - region.address, last - first)
+
+
+def _poison(address: int, nbytes: int) -> None:
+    if nbytes <= 2 * _POISONED:
+        ctypes.memset(address, POISON, nbytes)
+    else:
+        ctypes.memset(address, POISON, _POISONED)
+        ctypes.memset(address + nbytes - _POISONED, POISON, _POISONED)
+
+
+def available_memory() -> int | None:
+    """Bytes that this process can still take, without what its pools hold but have not touched yet.
+
+    The smaller of what the machine has and what the control group allows; None where unknown.
+    """
+    candidates = [_kibibytes("/proc/meminfo", "MemAvailable"), _group_headroom()]
+    known = [value for value in candidates if value is not None]
+    if not known:
+        return None
+    resident = _kibibytes("/proc/self/status", "RssAnon") or 0
+    held = sum(pool.held for pool in list(_POOLS))
+    return min(known) - max(0, held - resident)
+
+
+def _kibibytes(path: str, key: str) -> int | None:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            match = re.search(rf"^{key}:\s*(\d+) kB", file.read(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(match[1]) * 1024 if match else None
+
+
+def _group_headroom(folder: str = "/sys/fs/cgroup") -> int | None:
+    """What the control group still allows. Its file cache does not count: it can be dropped."""
+    try:
+        texts = [
+            Path(folder, name).read_text("ascii")
+            for name in ("memory.max", "memory.current", "memory.stat")
+        ]
+    except OSError:
+        return None
+    limit, current = texts[0].strip(), texts[1].strip()
+    if not limit.isdigit():
+        return None  # "max"
+    cache = sum(map(int, re.findall(r"^(?:in)?active_file (\d+)$", texts[2], re.MULTILINE)))
+    return int(limit) - int(current) + cache

@@ -1,0 +1,134 @@
+"""Which devices there are, and how a run opens those that its program names.
+
+A kind of device is a folder here, or an installed package under the entry point `zkrun.devices`
+that names a module or object of the same form:
+
+- `open_device(name, settings) -> Device`
+- `describe() -> list[DeviceInfo]`: the devices of this kind on this machine, none where there are
+  none.
+
+`cpu` and `disk` are opened by the folder of that name. `gpu:N` is opened by the `virtual` folder
+where the run asks for virtual GPUs, and else by the first other kind that describes a device of
+that name. Nothing falls back to the virtual one by itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Literal
+
+import zkrun.devices
+from zkrun.devices.base import Device
+from zkrun.errors import RunFailed, UsageError
+
+__all__ = ["DeviceInfo", "Settings", "close_devices", "describe_devices", "open_devices"]
+
+_BUILT_IN = ("cpu", "disk", "virtual")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """One device of this machine, for `zkrun devices`. Sizes are bytes, None where unknown."""
+
+    name: str
+    kind: str
+    title: str
+    total: int | None = None
+    available: int | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run asks of its devices.
+
+    `limits`: the most bytes by device. `folder`: where the disk keeps its file (None: the system's
+    folder for temporary files). `shuffle`: seed with which virtual GPUs choose among legal
+    schedules.
+    """
+
+    limits: Mapping[str, int] = field(default_factory=dict)
+    folder: Path | None = None
+    shuffle: int | None = None
+
+
+def open_devices(
+    names: Iterable[str],
+    *,
+    gpu: Literal["real", "virtual"] = "real",
+    limits: Mapping[str, int] | None = None,
+    folder: Path | None = None,
+    shuffle: int | None = None,
+) -> dict[str, Device]:
+    """The devices of these names for one run; the caller closes each of them, whatever happens.
+
+    Raises RunFailed, with nothing left open, where the machine lacks one.
+    """
+    settings = Settings(limits=limits or {}, folder=folder, shuffle=shuffle)
+    opened: dict[str, Device] = {}
+    try:
+        for name in dict.fromkeys(names):
+            opened[name] = _kind_of(name, gpu).open_device(name, settings)
+    except BaseException:
+        close_devices(opened)
+        raise
+    return opened
+
+
+def close_devices(devices: Mapping[str, Device]) -> None:
+    """Closes all, GPUs first: work on their streams may still touch memory of the others."""
+    with ExitStack() as stack:
+        for name in sorted(devices, key=lambda name: name.startswith("gpu:")):
+            stack.callback(devices[name].close)
+
+
+def describe_devices() -> list[DeviceInfo]:
+    """All devices of this machine, the CPU first, the virtual GPU last."""
+    kinds = [
+        _folder("cpu"),
+        *(kind for _, kind in _gpu_kinds()),
+        _folder("disk"),
+        _folder("virtual"),
+    ]
+    return [info for kind in kinds for info in kind.describe()]
+
+
+def _kind_of(name: str, gpu: str) -> Any:
+    if name in ("cpu", "disk"):
+        return _folder(name)
+    if not name.startswith("gpu:"):
+        raise UsageError(f"no device is called {name!r}")
+    if gpu == "virtual":
+        return _folder("virtual")
+    for _, kind in _gpu_kinds():
+        if any(info.name == name for info in kind.describe()):
+            return kind
+    there = ", ".join(info.name for info in describe_devices() if info.kind != "virtual")
+    raise RunFailed(
+        f"{name}: this machine has no such device (it has: {there}). "
+        "To run every GPU of the program on the CPU instead, add --gpu virtual"
+    )
+
+
+def _gpu_kinds() -> Iterator[tuple[str, Any]]:
+    """The kinds of real GPUs: folders here, then installed packages."""
+    for module in pkgutil.iter_modules(zkrun.devices.__path__):
+        if module.ispkg and module.name not in _BUILT_IN:
+            yield module.name, _folder(module.name)
+    for entry in entry_points(group="zkrun.devices"):
+        try:
+            yield entry.name, entry.load()
+        except Exception as error:  # whatever a package raises, the user can only mend or remove it
+            raise RunFailed(
+                f"the installed device {entry.name!r} ({entry.value}) cannot be loaded: {error}"
+            ) from error
+
+
+def _folder(name: str) -> Any:
+    return importlib.import_module(f"zkrun.devices.{name}")
