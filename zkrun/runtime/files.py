@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 from zkrun.errors import RunFailed
@@ -13,20 +12,22 @@ __all__ = ["write_whole"]
 def write_whole(path: Path, payload: bytes) -> None:
     """Writes a temporary file beside `path`, then renames it. RunFailed where that cannot be done.
 
-    The file gets the permissions of any new file (a temporary file alone would be private); a file
-    that is there keeps its own.
+    A file that is there keeps its permissions. What is no regular file (a pipe, a device) is written
+    to directly, for there is nothing to rename over.
     """
     try:
         path = path.resolve()
-        if path.exists() and not path.is_file():  # a device or a pipe: nothing to rename over
+        if path.exists() and not path.is_file():
             path.write_bytes(payload)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = path.with_name(f".{path.name[:200]}.{os.urandom(8).hex()}")
         try:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             with os.fdopen(handle, "wb") as file:
                 file.write(payload)
-                os.fchmod(file.fileno(), _mode(path))
+                if path.exists():
+                    os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
@@ -34,12 +35,3 @@ def write_whole(path: Path, payload: bytes) -> None:
             raise
     except OSError as error:
         raise RunFailed(f"cannot write {path}: {error.strerror}") from error
-
-
-def _mode(path: Path) -> int:
-    try:
-        return path.stat().st_mode & 0o777
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask

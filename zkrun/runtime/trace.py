@@ -20,6 +20,7 @@ __all__ = [
     "InstructionInfo",
     "MemorySample",
     "Span",
+    "SpanKind",
     "Spans",
     "Trace",
     "Track",

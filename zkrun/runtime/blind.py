@@ -1,0 +1,26 @@
+"""Blind: uniform random field elements, written to memory of any device in pieces."""
+
+from __future__ import annotations
+
+from zkrun.algebra.curves import Curve
+from zkrun.devices.base import Cancelled, Data
+from zkrun.runtime.images import wide_reduce
+from zkrun.runtime.random import keystream
+from zkrun.runtime.views import part
+
+__all__ = ["overwrite"]
+
+_PIECE = 1 << 14  # elements drawn at a time: 1 MiB of key stream
+
+
+def overwrite(
+    data: Data, start: int, end: int, curve: Curve, key: bytes, position: int, stop: list[bool]
+) -> None:
+    """Overwrites elements start to end of a view; `position` is the instruction's, the nonce."""
+    for first in range(start, end, _PIECE):
+        if stop:
+            raise Cancelled("the run was cancelled")
+        last = min(first + _PIECE, end)
+        stream = keystream(key, position, first - start, last - first)
+        piece = part(data, first, last, curve)
+        data.block.device.write(piece, wide_reduce(stream, curve))

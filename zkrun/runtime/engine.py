@@ -1,0 +1,241 @@
+"""Runs a program: opens its devices, links it, runs its threads, reads its result.
+
+The program's main thread runs on a thread of its own, so that Python's main thread can wait and take
+Ctrl-C. Whatever happens, every thread has ended and every device is closed when `run` returns or raises.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from zkrun.devices.base import Data, Device
+from zkrun.devices.cpu.device import CpuDevice
+from zkrun.devices.host import address_of
+from zkrun.devices.registry import close_devices, open_devices
+from zkrun.errors import Interrupted, InvalidProgram, ResourceLimit, UsageError
+from zkrun.program.document import Program, walk
+from zkrun.program.instructions import Allocate, FuncCall, Transfer, Wait
+from zkrun.runtime import random
+from zkrun.runtime.constants import LoadedConstant, close_constants, load_constants, place
+from zkrun.runtime.inputs import load_inputs
+from zkrun.runtime.link import CallTypes, Linker, link
+from zkrun.runtime.options import Options
+from zkrun.runtime.record import Recording, build_trace
+from zkrun.runtime.result import Result, read_result
+from zkrun.runtime.state import Run
+from zkrun.runtime.threads import Pool
+from zkrun.runtime.trace import DeviceUse, Trace
+from zkrun.runtime.validate import validate
+from zkrun.runtime.views import whole
+
+if TYPE_CHECKING:
+    from zkrun.analysis import Analysis
+
+__all__ = ["Outcome", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run gives: its result, and what happened."""
+
+    result: Result
+    trace: Trace
+
+
+def run(
+    program: Program,
+    inputs: Mapping[str, object] | None = None,
+    options: Options | None = None,
+    analysis: Analysis | None = None,
+) -> Outcome:
+    """Runs a program on values for its inputs (see `load_inputs`).
+
+    The program is validated first, unless what `validate` found is given as `analysis`. Raises one of the
+    errors of `zkrun.errors`; those of an instruction say where in the program it stands.
+    """
+    options = options or Options()
+    _check_options(program, options)
+    try:
+        types = _call_types(program, analysis)
+        images = load_inputs(program, inputs or {})
+        try:
+            constants = load_constants(program)
+            try:
+                return _iterate(program, images, constants, types, options)
+            finally:
+                close_constants(constants)
+        finally:
+            for image in images:
+                _wipe(image)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted") from None
+    except MemoryError:
+        raise ResourceLimit("the host's memory is exhausted") from None
+
+
+def _check_options(program: Program, options: Options) -> None:
+    if options.iterations < 1 or options.warmup < 0:
+        raise UsageError("a run needs at least one iteration, and no fewer than 0 to warm up")
+    if options.timeout is not None and not options.timeout > 0:
+        raise UsageError("the time limit must be more than 0 seconds")
+    named = _device_names(program)
+    for name, limit in options.limits.items():
+        if name not in named:
+            known = ", ".join(named)
+            raise UsageError(
+                f"a limit is set for {name!r}, which the program does not use: {known}"
+            )
+        if limit < 0:
+            raise UsageError(f"the limit of {name} is negative")
+
+
+def _device_names(program: Program) -> list[str]:
+    """All devices that a program names, the CPU first."""
+    names = {"cpu": None} | dict.fromkeys(program.memory)
+    names |= {constant.device: None for constant in program.constants}
+    for _, _, it in walk(program):
+        if isinstance(it, Allocate):
+            names[it.device] = None
+        elif isinstance(it, Transfer):
+            names |= {it.src_device: None, it.dst_device: None}
+        elif isinstance(it, Wait):
+            names[it.slave] = None
+    return list(names)
+
+
+def _call_types(program: Program, analysis: Analysis | None) -> dict[int, CallTypes]:
+    """What each FuncCall will see, by its position. InvalidProgram where the analysis finds errors."""
+    calls = any(isinstance(it, FuncCall) for _, _, it in walk(program))
+    if analysis is None or (calls and not analysis.operands):
+        analysis = validate(program)
+    if not analysis.valid:
+        errors = [one for one in analysis.diagnostics if one.severity == "error"]
+        first = errors[0]
+        where = f" (at {first.path})" if first.path else ""
+        raise InvalidProgram(f"{first.message}{where}", analysis.diagnostics)
+    found: dict[int, CallTypes] = {}
+    for position, (path, _, it) in enumerate(walk(program)):
+        if isinstance(it, FuncCall):
+            infos = analysis.operands[path]
+            mutable = tuple(one.typ for one in infos if one.operand.startswith("arg_mut"))
+            immutable = tuple(one.typ for one in infos if not one.operand.startswith("arg_mut"))
+            device = infos[0].device
+            if device != "cpu":
+                immutable = immutable[:-1]
+            found[position] = (device, mutable, immutable)
+    return found
+
+
+def _iterate(
+    program: Program,
+    images: list[bytearray],
+    constants: list[LoadedConstant],
+    types: Mapping[int, CallTypes],
+    options: Options,
+) -> Outcome:
+    """Runs all iterations, each on fresh devices. The result is the last one's."""
+    result: Result | None = None
+    recordings: list[Recording] = []
+    total = options.warmup + options.iterations
+    pool = Pool()
+    try:
+        for number in range(total):
+            last = number == total - 1
+            recording, found = _once(program, images, constants, types, options, pool, last)
+            result = found or result
+            if number >= options.warmup:
+                recordings.append(recording)
+    finally:
+        pool.close()
+    assert result is not None
+    walls = [recording.wall for recording in recordings]
+    median = sorted(range(len(walls)), key=walls.__getitem__)[(len(walls) - 1) // 2]
+    return Outcome(result, build_trace(program, options, recordings[median], walls))
+
+
+def _once(
+    program: Program,
+    images: list[bytearray],
+    constants: list[LoadedConstant],
+    types: Mapping[int, CallTypes],
+    options: Options,
+    pool: Pool,
+    want_result: bool,
+) -> tuple[Recording, Result | None]:
+    curve = program.curve_record
+    devices = open_devices(
+        _device_names(program),
+        gpu=options.gpu,
+        limits=options.limits,
+        folder=options.folder,
+        shuffle=options.shuffle,
+    )
+    run = Run(devices, pool)
+    try:
+        for name, nbytes in program.memory.items():
+            devices[name].reserve(nbytes)
+        linker = Linker(
+            run,
+            program,
+            [place(one, devices[one.constant.device], curve) for one in constants],
+            _place_inputs(program, images, devices["cpu"]),
+            random.key(options.seed),
+        )
+        link(linker, types)
+        for device in devices.values():
+            run.memory.append((0, device.name, device.account.current))
+        _drive(run, pool, options.timeout)
+        result = read_result(run.result, curve) if want_result else None
+        uses = [
+            DeviceUse(
+                name,
+                device.account.peak,
+                program.memory.get(name, 0),
+                0,
+                0,
+                options.limits.get(name),
+            )
+            for name, device in devices.items()
+        ]
+        return Recording(run, linker.calls, uses), result
+    finally:
+        run.release()
+        close_devices(devices)
+
+
+def _place_inputs(program: Program, images: list[bytearray], cpu: Device) -> list[Data]:
+    """The inputs as memory of the CPU, where they lie."""
+    assert isinstance(cpu, CpuDevice)
+    placed = []
+    for entry, image in zip(program.inputs, images, strict=True):
+        cpu.account.take(len(image))
+        block = cpu.adopt(address_of(image), len(image), image)
+        placed.append(whole(entry.typ, program.curve_record, block))
+    return placed
+
+
+def _drive(run: Run, pool: Pool, timeout: float | None) -> None:
+    """Starts the program and waits for its end; raises the run's failure."""
+    pool.submit(run.main)
+    deadline = None if timeout is None else monotonic() + timeout
+    while not run.finished.is_set():
+        try:
+            left = None if deadline is None else max(0.0, deadline - monotonic())
+            if not run.finished.wait(left) and deadline is not None:
+                run.fail(None, ResourceLimit(f"the run took longer than {timeout:g} seconds"))
+                deadline = None
+        except KeyboardInterrupt:
+            run.fail(None, Interrupted("interrupted"))
+            deadline = None
+    if run.failure is not None:
+        raise run.failure
+
+
+def _wipe(image: bytearray) -> None:
+    """Inputs hold the witness: nothing of them stays in memory."""
+    if image:
+        ctypes.memset(address_of(image), 0, len(image))

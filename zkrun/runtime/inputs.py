@@ -1,0 +1,148 @@
+"""Values for the inputs of a program: from files, from Python numbers and lists, from NumPy arrays."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from zkrun.algebra.curves import Curve
+from zkrun.errors import InvalidProgram, UsageError
+from zkrun.program.constants import BadValue
+from zkrun.program.document import Program
+from zkrun.program.types import PointArray, ScalarArray, Typ, element_size, length, size
+from zkrun.runtime.images import from_canonical, parse
+from zkrun.runtime.typ_json import same_typ
+
+__all__ = ["load_inputs", "read_json"]
+
+
+def load_inputs(program: Program, given: Mapping[str, object]) -> list[bytearray]:
+    """The images in memory form of all inputs, in the order of the program.
+
+    A `pathlib.Path` names a file (`-` is standard input, as JSON): `.json` holds `{"values": V}` or a
+    result, `.bin` canonical bytes, `.npy` canonical uint64 limbs. Anything else is the value: an
+    integer or text, a list, a NumPy array shaped as in a file. UsageError for a missing or unknown
+    name or a file that cannot be read, InvalidProgram for a wrong type, length or range.
+    """
+    wanted = [entry.name for entry in program.inputs]
+    unknown = [name for name in given if name not in wanted]
+    missing = [name for name in wanted if name not in given]
+    if unknown:
+        names = ", ".join(map(repr, wanted)) or "none"
+        raise UsageError(f"the program has no input {unknown[0]!r}; its inputs: {names}")
+    if missing:
+        raise UsageError(
+            f"no value is given for input {missing[0]!r}; give one with --input {missing[0]}=FILE"
+        )
+    if sum(isinstance(value, Path) and str(value) == "-" for value in given.values()) > 1:
+        raise UsageError("only one input can come from standard input")
+    curve = program.curve_record
+    return [
+        _load(f"input {entry.name!r}", entry.typ, curve, given[entry.name])
+        for entry in program.inputs
+    ]
+
+
+def _load(name: str, typ: Typ, curve: Curve, value: object) -> bytearray:
+    try:
+        if isinstance(value, Path):
+            image = _from_file(name, typ, curve, value)
+        elif _is_array(value):
+            image = _from_array(name, typ, curve, value)
+        else:
+            image = parse(typ, _texts(value), curve)
+    except BadValue as error:
+        index = error.path.split("/")[1] if error.path else None
+        _refuse(_at(name, typ, index), error.message)
+    problem = from_canonical(typ, image, curve)
+    if problem is not None:
+        _refuse(_at(name, typ, problem.element), problem.text)
+    return image
+
+
+def _at(name: str, typ: Typ, index: int | str | None) -> str:
+    array = isinstance(typ, ScalarArray | PointArray)
+    return f"{name}, element {index}" if array and index is not None else name
+
+
+def _texts(value: Any) -> Any:
+    """Python's integers of any size, in nested lists, as the format has them: text beyond 64 bits."""
+    if type(value) is int:
+        return hex(value) if value >> 64 and value > 0 else value
+    return [_texts(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _from_file(name: str, typ: Typ, curve: Curve, path: Path) -> bytearray:
+    suffix = ".json" if str(path) == "-" else path.suffix.lower()
+    if suffix == ".json":
+        return _from_json(name, typ, curve, path)
+    if suffix not in (".bin", ".npy"):
+        raise UsageError(f"{name}: {path} is no .json, .bin or .npy file; its name must say which")
+    try:
+        if suffix == ".bin":
+            payload = bytearray(path.read_bytes())
+            if len(payload) != size(typ, curve):
+                _refuse(name, f"{path} has {len(payload)} bytes; a {typ} has {size(typ, curve)}")
+            return payload
+        import numpy
+
+        array = numpy.load(path, allow_pickle=False)
+    except OSError as error:
+        raise UsageError(f"{name}: cannot read {path}: {error.strerror}") from None
+    except (ValueError, EOFError) as error:
+        _refuse(name, f"{path} is not a .npy file of one array: {error}")
+    if not _is_array(array):
+        _refuse(name, f"{path} is not a .npy file of one array")
+    return _from_array(name, typ, curve, array)
+
+
+def _from_json(name: str, typ: Typ, curve: Curve, path: Path) -> bytearray:
+    document = read_json(name, path)
+    keys = set(document) if isinstance(document, dict) else set()
+    if keys not in ({"values"}, {"typ", "values"}):
+        _refuse(name, f'{path} must hold {{"values": …}}, or a result with "typ" and "values"')
+    if "typ" in keys and not same_typ(document["typ"], typ):
+        found = json.dumps(document["typ"])[:80]
+        _refuse(name, f"{path} holds a value of type {found}; the input is a {typ}")
+    return parse(typ, document["values"], curve)
+
+
+def _is_array(value: object) -> bool:
+    numpy = sys.modules.get("numpy")  # where it is not loaded, nothing is an array of it
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def _from_array(name: str, typ: Typ, curve: Curve, array: Any) -> bytearray:
+    limbs = element_size(typ, curve) // 8
+    shape = (length(typ), limbs) if isinstance(typ, ScalarArray | PointArray) else (limbs,)
+    if array.dtype.kind != "u" or array.dtype.itemsize != 8:
+        _refuse(name, f"the array holds {array.dtype}, not uint64 limbs")
+    if array.shape != shape:
+        _refuse(name, f"the array has shape {array.shape}; that of a {typ} is {shape}")
+    return bytearray(array.astype("<u8", order="C", copy=False).tobytes())
+
+
+def read_json(name: str, path: Path) -> Any:
+    """A JSON file of values, or standard input for `-`. Keys that stand twice are refused."""
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name}: cannot read {path}: {error.strerror}") from None
+    try:
+        return json.loads(data, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        _refuse(name, f"{path} is not JSON that can be read: {error}")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one map")
+    return found
+
+
+def _refuse(where: str, message: str) -> NoReturn:
+    raise InvalidProgram(f"{where}: {message}")

@@ -1,0 +1,203 @@
+"""The state of one run that its threads and streams share, and how the run fails as a whole."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import threading
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter_ns
+
+from zkrun.devices.base import Cancelled, Device, Event, Stream, Value
+from zkrun.errors import ResourceLimit, RunFailed, Where, ZkrunError
+from zkrun.runtime.threads import Pool
+
+__all__ = ["Body", "Run", "Step", "StreamRecord"]
+
+Step = Callable[[], None]
+
+
+@dataclass(slots=True, eq=False)
+class Body:
+    """One thread of the program, linked: its steps, and when each ended.
+
+    `at` holds the positions of its instructions. A step starts when the one before it ended, so one
+    column of times describes the thread.
+    """
+
+    thread: int | None
+    track: int
+    steps: list[Step] = field(default_factory=list)
+    at: list[int] = field(default_factory=list)
+    ends: array[int] = field(default_factory=lambda: array("q"))
+    start: int = 0
+    done: Event = field(default_factory=Event)
+
+
+@dataclass(slots=True, eq=False)
+class StreamRecord:
+    """A stream of the run, and what it did: (position, start, end) for each piece of work."""
+
+    variable: int
+    device: str
+    track: int
+    stream: Stream | None = None
+    work: list[tuple[int, int, int]] = field(default_factory=list)
+    retired: Event | None = None  # completes when a deallocated stream has done its work
+
+    def stamp(self, at: int, start: int, end: int) -> None:
+        """The clock of the stream, called on its worker."""
+        self.work.append((at, start, end))
+
+    def close(self) -> None:
+        """Ends the stream. Idempotent."""
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            stream.close()
+
+
+class Run:
+    """One run of a linked program: variables, events, devices, and the first failure."""
+
+    def __init__(self, devices: dict[str, Device], pool: Pool) -> None:
+        self.devices = devices
+        self.slots: list[Value] = []
+        self.pool = pool
+        self.events: dict[int, Event] = {}
+        self.bodies: list[Body] = []
+        self.places: list[Where] = []
+        self.streams: list[StreamRecord] = []
+        self.memory: list[tuple[int, str, int]] = []
+        self.moved: dict[int, tuple[int, str, str]] = {}  # (bytes, from, to) by position of a copy
+        self.result: Value = None
+        self.failure: BaseException | None = None
+        self.stop: list[bool] = []  # holds one item once the run has failed: the cheapest flag
+        self.started: list[Body] = []
+        self.lock = threading.Lock()
+        self.finished = threading.Event()
+        self.start = self.end = 0
+
+    def execute(self, body: Body) -> None:
+        """Runs a thread of the program to its end, on the calling thread."""
+        now, stop, ends = perf_counter_ns, self.stop, body.ends
+        stamp = ends.append
+        error: BaseException | None = None
+        body.start = now()
+        try:
+            for step in body.steps:
+                step()
+                stamp(now())
+                if stop:
+                    error = Cancelled("the run was cancelled")
+                    break
+        except BaseException as caught:  # whatever it is, the run ends and says where
+            error = caught
+            stamp(now())
+            self.fail(body.at[len(ends) - 1], caught)
+        body.done.complete(error)
+
+    def fork(self, body: Body) -> None:
+        """Starts a thread of the program."""
+        with self.lock:
+            self.started.append(body)
+        try:
+            self.pool.submit(lambda: self.execute(body))
+        except BaseException as error:
+            body.done.complete(error)
+            raise
+
+    def fail(self, at: int | None, error: BaseException) -> None:
+        """Ends the run with its first failure; later ones are consequences. Never blocks."""
+        with self.lock:
+            if self.failure is not None:
+                return
+            self.failure = error if at is None else locate(error, self.places[at])
+            self.stop.append(True)
+        for event in self.events.values():
+            event.complete(self.failure)
+        for device in self.devices.values():
+            device.cancel()
+
+    def main(self) -> None:
+        """Runs the whole program: the main thread, then what is still running besides it."""
+        self.start = perf_counter_ns()
+        main = self.bodies[0]
+        self.execute(main)
+        joined = 0
+        while joined < len(self.started):  # threads still running may fork further ones
+            with contextlib.suppress(Cancelled):
+                self.started[joined].done.wait()
+            joined += 1
+        self.synchronize()
+        self.end = perf_counter_ns()
+        self.finished.set()
+
+    def synchronize(self) -> None:
+        """Waits for all work on all streams, unless the run has failed."""
+        try:
+            for record in tuple(self.streams):
+                if self.stop:
+                    return
+                if record.stream is not None:
+                    record.stream.synchronize()
+        except BaseException as error:
+            self.fail(None, error)
+
+    def release(self) -> None:
+        """Lets go of all values, before their devices are closed."""
+        self.slots.clear()
+        self.result = None
+        for body in self.bodies:
+            body.steps.clear()
+        for record in self.streams:
+            record.close()
+
+    def sample(self, device: Device) -> None:
+        """Notes how much memory is taken on a device now."""
+        self.memory.append((perf_counter_ns(), device.name, device.account.current))
+
+
+def locate(error: BaseException, where: Where) -> BaseException:
+    """The error as the user sees it: of this tree, saying at which instruction it happened."""
+    text = describe(error)
+    found: ZkrunError
+    if isinstance(error, ZkrunError):
+        found = error
+    elif isinstance(error, MemoryError) or _no_space(error):
+        found = ResourceLimit(text)
+    elif isinstance(error, OSError):
+        found = RunFailed(text)
+    else:
+        found = ZkrunError(f"a defect of zkrun: {text}")
+        text = str(found)
+    if found is not error:
+        found.__cause__ = error
+    if found.where is None:
+        thread = "the main thread" if where.thread is None else f"thread {where.thread}"
+        track = f", track {where.track}" if where.track else ""
+        source = f", {where.source}" if where.source else ""
+        found.where = where
+        found.args = (f"{where.op} at {where.path} ({thread}{track}{source}): {text}",)
+    return found
+
+
+def describe(error: BaseException) -> str:
+    """One line about an error."""
+    if isinstance(error, ZkrunError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return str(error) or "out of memory"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f": {error.filename}" if error.filename else "")
+    return f"{type(error).__name__}: {error}"
+
+
+def _no_space(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC,
+        errno.ENOMEM,
+        errno.EDQUOT,
+        errno.EFBIG,
+    )

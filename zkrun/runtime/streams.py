@@ -1,0 +1,32 @@
+"""Streams of a run: opened by Allocate, and closed when a deallocated one has done its work.
+
+Deallocating a stream never waits and drops nothing, as cudaStreamDestroy: the work queued on it still
+runs, and the stream goes when that has passed.
+"""
+
+from __future__ import annotations
+
+from zkrun.devices.base import Device, Event, Stream
+from zkrun.runtime.state import Run, StreamRecord
+
+__all__ = ["open_stream", "retire"]
+
+
+def open_stream(run: Run, variable: int, device: Device) -> Stream:
+    """A new stream on a GPU, with a track of its own in the trace."""
+    with run.lock:
+        reap = [r for r in run.streams if r.retired is not None and r.retired.is_complete()]
+        entry = StreamRecord(variable, device.name, len(run.bodies) + len(run.streams))
+        run.streams.append(entry)
+    for old in reap:
+        old.close()
+    entry.stream = device.open_stream(entry.stamp, run.fail)
+    return entry.stream
+
+
+def retire(run: Run, stream: Stream, at: int) -> None:
+    """Lets a stream end once its work has passed."""
+    entry = next(r for r in run.streams if r.stream is stream)
+    done = Event()
+    stream.record(at, done)
+    entry.retired = done
