@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -54,7 +54,7 @@ def open_entry(entry: FunctionEntry) -> OpenedEntry:
             )
         return OpenedEntry(found, None)
     try:
-        params = _adapter(found.params).validate_python(entry.params)
+        params = TypeAdapter(found.params).validate_python(entry.params)
     except ValidationError as error:
         problems = (
             explain(dict(one), entry.params, found.params)
@@ -98,11 +98,6 @@ def _resolve(
     call = Call(found, CURVES[curve], opened.params, mut_types, arg_types)
     problems = list(found.check(call))
     return (None, tuple(problems)) if problems else (call, ())
-
-
-@cache
-def _adapter(params: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(params)
 
 
 def _fit(found: Signature, mut_types: tuple[Typ, ...], arg_types: tuple[Typ, ...]) -> list[str]:

@@ -20,7 +20,7 @@ __all__ = ["decode", "from_raw", "load", "read_bytes"]
 
 
 def load(path: str | Path) -> Program:
-    """The program in a file. For `-` it is on standard input, and its files in the working directory.
+    """The program in a file, or on standard input for `-` with the working directory for folder.
 
     Raises UsageError where the file cannot be read, InvalidProgram where it is no program.
     """
@@ -29,7 +29,7 @@ def load(path: str | Path) -> Program:
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """A file's bytes, or those of standard input for `-`; at most one more than a program may have."""
+    """The bytes of a file, or of standard input for `-`; at most one more than may be."""
     try:
         if str(path) == "-":
             return sys.stdin.buffer.read(MAX_BYTES + 1)

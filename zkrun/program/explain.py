@@ -35,8 +35,9 @@ def found(value: Any) -> str:
         return f"the float {value}"
     if isinstance(value, str):
         return f'the text "{_short(value)}"'
-    names = {bytes: "binary", list: "a list", tuple: "a list", dict: "a map"}
-    return names.get(type(value), f"a {type(value).__name__}")
+    names = {"bytes": "binary", "list": "a list", "tuple": "a list", "dict": "a map"}
+    kind = type(value).__name__
+    return names.get(kind, f"a {kind}")
 
 
 def explain(error: dict[str, Any], document: Any, root: type[Any] = Program) -> Diagnostic:
