@@ -93,20 +93,24 @@ def _report(error: ZkrunError) -> int:
     from zkrun.cli.terminal import emit_json, note, settings
 
     diagnostics = error.diagnostics if isinstance(error, InvalidProgram) else ()
-    if settings.json:
+    if settings.json and not settings.printed:
         found = [diagnostic.to_json() for diagnostic in diagnostics]
         emit_json(
             {
                 "schema": "zkrun-error/1",
                 "error": {
-                    "kind": type(error).__name__,
                     "exit_code": error.exit_code,
                     "message": str(error),
                     **({"diagnostics": found} if found else {}),
                 },
             }
         )
-    note("\n".join(_clean(line) for line in f"error: {error}".splitlines()))
+    if diagnostics:
+        from zkrun.cli.check import show_diagnostics
+
+        show_diagnostics(diagnostics, getattr(error, "program", None))
+    else:
+        note("\n".join(_clean(line) for line in f"error: {error}".splitlines()))
     return error.exit_code
 
 

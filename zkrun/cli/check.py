@@ -30,11 +30,11 @@ def checked(path: str) -> tuple[Program, Analysis]:
 
     Raises UsageError where it cannot be read and InvalidProgram where it is invalid.
     """
-    from zkrun.analysis import analyse
     from zkrun.program.decode import load
+    from zkrun.runtime.validate import validate
 
     program = load(path)
-    analysis = analyse(program)
+    analysis = validate(program)
     if not analysis.valid:
         raise Rejected(analysis.diagnostics, program)
     if analysis.diagnostics:

@@ -41,11 +41,11 @@ def _signatures(name: str | None) -> list[Signature]:
     from zkrun.errors import UsageError
     from zkrun.program.functions.registry import names, signature
 
-    found = [signature(each) for each in (sorted(names()) if name is None else [name])]
+    found = [signature(each) for each in (names() if name is None else [name])]
     if found == [None]:
         from difflib import get_close_matches
 
-        near = get_close_matches(str(name), names(), n=1)
+        near = get_close_matches(str(name), list(names()), n=1)
         hint = f"; did you mean {near[0]}?" if near else "; `zkrun functions` lists all"
         raise UsageError(f"there is no function {name!r}{hint}")
     return [each for each in found if each is not None]
@@ -169,4 +169,4 @@ def _text(text: str) -> Text:
 
     from zkrun.report.text import safe
 
-    return Text(safe(text))
+    return Text(safe(text, 1000))

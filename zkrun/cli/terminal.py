@@ -28,6 +28,7 @@ class _Settings:
 
     color: Literal["auto", "always", "never"] = "auto"
     json: bool = False
+    printed: bool = False  # whether the one JSON document has been printed
 
 
 settings = _Settings()
@@ -44,7 +45,8 @@ def emit_bytes(payload: bytes) -> None:
 
 
 def emit_json(value: Any) -> None:
-    """One JSON document on standard output."""
+    """The JSON document of a command on standard output."""
+    settings.printed = True
     emit(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
 
 

@@ -9,17 +9,17 @@ __all__ = ["command"]
 
 def command(program: ProgramArgument, json: JsonOption = False, color: ColorOption = None) -> None:
     """Checks a program; silent where nothing is wrong with it. Exits 0 or 3."""
-    from zkrun.analysis import analyse
     from zkrun.cli.check import show_diagnostics
     from zkrun.cli.terminal import emit_json
     from zkrun.errors import InvalidProgram
     from zkrun.program.decode import load
     from zkrun.report.diagnostics import diagnostics_json
+    from zkrun.runtime.validate import validate
 
     document = None
     try:
         document = load(program)
-        diagnostics = analyse(document).diagnostics
+        diagnostics = validate(document).diagnostics
     except InvalidProgram as error:
         diagnostics = error.diagnostics
     if json:

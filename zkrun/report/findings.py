@@ -39,11 +39,13 @@ def _bottleneck(summary: Summary, busiest: TrackSummary) -> str:
     text = (
         f"{_name(busiest)} is the busiest track: it works {percent(busiest.share)} of the wall time"
     )
-    if summary.functions:
-        longest = summary.functions[0]
-        share = percent(longest.total / summary.work)
-        text += f"; {safe(longest.name)} on {longest.device} is {share} of all work"
-    return text + "."
+    longest = max(
+        *((each.total, f"{safe(each.name)} on {each.device}") for each in summary.functions),
+        *((each.total, f"{each.src}→{each.dst}") for each in summary.transfers),
+        *((each.total, each.op) for each in summary.others),
+        (0, ""),
+    )
+    return f"{text}; {longest[1]} is {percent(longest[0] / summary.work)} of all work."
 
 
 def _waiting(summary: Summary, busiest: TrackSummary) -> Iterator[str]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from zkrun.runtime.trace import InstructionInfo, Trace
 
 __all__ = [
     "DeviceSummary",
     "FunctionSummary",
+    "OtherSummary",
     "PlaceSummary",
     "Summary",
     "TrackSummary",
@@ -73,6 +75,15 @@ class TransferSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSummary:
+    """Instructions of one kind that neither call a function nor move data."""
+
+    op: str
+    instructions: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceSummary:
     """One device: time in which any of its work ran, and bytes."""
 
@@ -88,7 +99,7 @@ class DeviceSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All of it. `work` is the time spent working, over all tracks; `transfer_work` of it moved data."""
+    """All of it. `work` is the time spent working on all tracks; `transfer_work` of it moved data."""
 
     program: str
     started: str
@@ -102,8 +113,12 @@ class Summary:
     places: tuple[PlaceSummary, ...]
     functions: tuple[FunctionSummary, ...]
     transfers: tuple[TransferSummary, ...]
+    others: tuple[OtherSummary, ...]
     devices: tuple[DeviceSummary, ...]
     machine: tuple[tuple[str, str], ...]
+
+
+_Key = TypeVar("_Key")
 
 
 @dataclass(slots=True)
@@ -133,6 +148,7 @@ def summarise(trace: Trace) -> Summary:
     places: defaultdict[str, _Sum] = defaultdict(_Sum)
     functions: defaultdict[tuple[str, str], _Sum] = defaultdict(_Sum)
     transfers: defaultdict[tuple[str, str], _Sum] = defaultdict(_Sum)
+    others: defaultdict[str, _Sum] = defaultdict(_Sum)
     running: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     streams = {track.id for track in trace.tracks if track.kind == "stream"}
     queued = {
@@ -156,6 +172,8 @@ def summarise(trace: Trace) -> Summary:
             functions[info.function, info.device].add(info, nanoseconds, waited, costs=True)
         elif info.src is not None and info.dst is not None:
             transfers[info.src, info.dst].add(info, nanoseconds, waited, costs=True)
+        else:
+            others[info.op].add(info, nanoseconds, waited, costs=False)
     return Summary(
         program=trace.program,
         started=trace.started,
@@ -185,6 +203,9 @@ def summarise(trace: Trace) -> Summary:
         ),
         functions=tuple(_functions(functions)),
         transfers=tuple(_transfers(transfers)),
+        others=tuple(
+            OtherSummary(op, entry.spans, entry.busy) for op, entry in _longest_first(others)
+        ),
         devices=tuple(_devices(trace, running)),
         machine=tuple(trace.machine.items()),
     )
@@ -230,7 +251,7 @@ def _devices(trace: Trace, running: dict[str, list[tuple[int, int]]]) -> Iterato
         )
 
 
-def _longest_first(sums: dict[tuple[str, str], _Sum]) -> list[tuple[tuple[str, str], _Sum]]:
+def _longest_first(sums: dict[_Key, _Sum]) -> list[tuple[_Key, _Sum]]:
     return sorted(sums.items(), key=lambda item: -item[1].busy)
 
 

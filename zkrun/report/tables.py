@@ -15,6 +15,7 @@ __all__ = ["LEAST_WIDTH", "headline", "sentences", "tables"]
 
 _MOST_ROWS = 40
 _BAR = 12
+_NOTABLE = 0.05  # share of the work from which on other instructions are listed
 
 
 LEAST_WIDTH = 92
@@ -133,6 +134,23 @@ def _tables(summary: Summary) -> Iterator[RenderableType]:
                     rate(transfer.bytes_per_second, "B"),
                 )
                 for transfer in summary.transfers
+            ],
+        )
+    others = [other for other in summary.others if other.total >= _NOTABLE * summary.work]
+    if others:
+        yield _table(
+            "other instruction",
+            ("count", ">"),
+            ("total", ">"),
+            ("mean", ">"),
+            rows=[
+                (
+                    other.op,
+                    f"{other.instructions:,}",
+                    duration(other.total),
+                    duration(other.total / other.instructions),
+                )
+                for other in others
             ],
         )
     yield _table(

@@ -14,7 +14,7 @@ from itertools import groupby, pairwise
 from rich.text import Text
 
 from zkrun.report.text import count, duration, safe, size
-from zkrun.runtime.trace import InstructionInfo, MemorySample, Trace, Track
+from zkrun.runtime.trace import DeviceUse, InstructionInfo, MemorySample, Trace, Track
 
 __all__ = ["timeline"]
 
@@ -56,7 +56,7 @@ def timeline(trace: Trace, width: int) -> list[Text]:
         lines.append(Text(f"… {count(hidden, 'more track')} with less work", style="dim"))
     for device, samples in memory.items():
         lines.append(row("memory", device, _sparkline(samples, columns, wall)))
-    return [*lines, Text(), *_legend(wall, columns, memory)]
+    return [*lines, Text(), *_legend(wall / columns, trace.devices)]
 
 
 def _work(trace: Trace) -> dict[int, list[_Work]]:
@@ -178,10 +178,10 @@ def _round_up(nanoseconds: int) -> int:
         power *= 10
 
 
-def _legend(wall: int, columns: int, memory: dict[str, list[tuple[int, int]]]) -> list[Text]:
+def _legend(column: float, devices: Sequence[DeviceUse]) -> list[Text]:
     key = f"┣name┫ work  {_FILL[_WAITING]} waiting  {_FILL[_LITTLE]} little work"
-    lines = [Text(f"{key}  1 column: {duration(wall / columns)}", style="dim")]
-    peaks = [f"{name} {size(max(n for _, n in samples))}" for name, samples in memory.items()]
+    lines = [Text(f"{key}  1 column: {duration(column)}", style="dim")]
+    peaks = [f"{device.name} {size(device.peak)}" for device in devices]
     if peaks:
         lines.append(Text(f"memory at its peak: {', '.join(peaks)}", style="dim"))
     return lines

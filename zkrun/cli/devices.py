@@ -1,0 +1,58 @@
+"""`zkrun devices`: what this machine can run programs on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zkrun.cli.options import ColorOption, JsonOption
+
+if TYPE_CHECKING:
+    from zkrun.devices.registry import DeviceInfo
+
+__all__ = ["command"]
+
+_NO_GPU = "no GPU is there to use; a program that names one runs on the CPU with --gpu virtual"
+
+
+def command(json: JsonOption = False, color: ColorOption = None) -> None:
+    """Lists the devices of this machine, and says which are missing."""
+    from dataclasses import asdict
+
+    from zkrun.cli.terminal import emit_json
+    from zkrun.devices.registry import describe_devices
+
+    devices = describe_devices()
+    missing = [] if any(_is_gpu(device) for device in devices) else [_NO_GPU]
+    if json:
+        emit_json(
+            {
+                "schema": "zkrun-devices/1",
+                "devices": [asdict(device) for device in devices],
+                "missing": missing,
+            }
+        )
+    else:
+        _show(devices, missing)
+
+
+def _is_gpu(device: DeviceInfo) -> bool:
+    return device.name.startswith("gpu:") and device.kind != "virtual"
+
+
+def _show(devices: list[DeviceInfo], missing: list[str]) -> None:
+    import sys
+
+    from rich.text import Text
+
+    from zkrun.cli.terminal import show
+    from zkrun.report.text import safe
+
+    width = max((len(key) for device in devices for key in device.details), default=0)
+    lines = []
+    for device in devices:
+        lines.append(Text.assemble((safe(device.name), "bold cyan"), f"  {safe(device.title)}"))
+        for key, value in device.details.items():
+            lines.append(Text(f"  {safe(key):<{width}}  {safe(value)}"))
+        lines.append(Text())
+    lines += [Text(line, style="yellow") for line in missing]
+    show(*lines, stream=sys.stdout)

@@ -1,0 +1,229 @@
+"""`zkrun exec`: runs a program and shows its result and where the time went."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zkrun.cli.options import ColorOption, Gpu, JsonOption, ProgramArgument
+from zkrun.errors import UsageError, ZkrunError
+
+if TYPE_CHECKING:
+    from zkrun.runtime.engine import Outcome
+    from zkrun.runtime.trace import Trace
+
+__all__ = ["command"]
+
+_LONG_LIST = 8  # elements that a terminal is shown of a longer list
+_LONG_TEXT = 512  # digits, of a proof
+
+
+def command(
+    program: ProgramArgument,
+    input: Annotated[
+        list[str],
+        typer.Option(
+            "--input",
+            metavar="NAME=FILE",
+            help="The value of an input: .json, .bin or .npy; - is standard input as JSON.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006  # typer copies defaults
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", metavar="FILE", help="Write the result here instead of standard output."
+        ),
+    ] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            "--expect",
+            metavar="FILE",
+            help="Compare the result with this one; exit 5 if it differs.",
+        ),
+    ] = None,
+    gpu: Annotated[
+        Gpu,
+        typer.Option(
+            "--gpu",
+            metavar="real|virtual",
+            help="Run every gpu:N on this machine's GPUs, or on the virtual device.",
+        ),
+    ] = Gpu.real,
+    insecure_seed: Annotated[
+        int | None,
+        typer.Option(
+            "--insecure-seed",
+            metavar="N",
+            min=0,
+            help="Make Blind repeatable. For debugging only: the result no longer hides anything.",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            metavar="N",
+            min=1,
+            help="Threads of the CPU's functions; without it, one for each CPU.",
+        ),
+    ] = None,
+    disk: Annotated[
+        Path | None,
+        typer.Option(
+            "--disk", metavar="FOLDER", help="Where the disk device keeps its temporary files."
+        ),
+    ] = None,
+    limit: Annotated[
+        list[str],
+        typer.Option(
+            "--limit",
+            metavar="DEVICE=SIZE",
+            help="The most memory a device may take, such as cpu=8GiB.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006  # typer copies defaults
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout", metavar="SECONDS", min=0.0, help="Stop a run that takes longer; exit 6."
+        ),
+    ] = None,
+    warmup: Annotated[
+        int,
+        typer.Option("--warmup", metavar="N", min=0, help="Runs before those that are measured."),
+    ] = 0,
+    iterations: Annotated[
+        int,
+        typer.Option(
+            "--iterations", metavar="N", min=1, help="Measured runs; the report is of the median."
+        ),
+    ] = 1,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", metavar="FILE", help="Save the trace of the run here as well."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print the memory that each device needs; run nothing."),
+    ] = False,
+    json: JsonOption = False,
+    color: ColorOption = None,
+) -> None:
+    """Runs a program. The result goes to standard output, the report to standard error."""
+    from zkrun.cli.check import checked
+    from zkrun.cli.options import parse_limits
+    from zkrun.cli.progress import progress
+
+    values = _inputs(program, input)
+    limits = parse_limits(limit)
+    if expect is not None and expect != "-" and not Path(expect).is_file():
+        raise UsageError(f"--expect: there is no file {expect}")
+    if json and output == "-":
+        raise UsageError("--json puts the result on standard output already; leave out --output -")
+    document, analysis = checked(program)
+    if dry_run:
+        from zkrun.cli.forecast import print_forecast
+
+        print_forecast(document, analysis.forecast, json)
+        return
+    from zkrun.runtime.options import Options
+
+    options = Options(
+        gpu=gpu.value,
+        seed=insecure_seed,
+        limits=limits,
+        timeout=timeout,
+        warmup=warmup,
+        iterations=iterations,
+        folder=disk,
+    )
+    if threads is not None:
+        from zkrun.devices.cpu.native_module import native
+
+        native().set_threads(threads)
+    from zkrun.runtime.engine import run
+
+    with progress(document.name or "the program"):
+        outcome = run(document, values, options, analysis)
+    _save(outcome.trace, trace)
+    _hand_over(outcome, output, json)
+    if expect is not None:
+        outcome.result.check(Path(expect))
+
+
+def _inputs(program: str, texts: list[str]) -> dict[str, Path]:
+    """The file of each input by its name."""
+    files: dict[str, Path] = {}
+    for text in texts:
+        name, separator, file = text.rpartition("=") if text.endswith("=-") else text.partition("=")
+        if not separator or not file:
+            raise UsageError(f"--input {text!r} is not NAME=FILE")
+        if name in files:
+            raise UsageError(f"--input names {name!r} twice")
+        files[name] = Path(file)
+    if program == "-" and any(str(file) == "-" for file in files.values()):
+        raise UsageError("the program and an input cannot both come from standard input")
+    return files
+
+
+def _save(trace: Trace, file: Path | None) -> None:
+    """Saves the trace for `zkrun trace`. Where the home folder takes none, that is only said."""
+    from zkrun.cli.terminal import note
+    from zkrun.runtime.trace import last_trace_path
+
+    if file is not None:
+        trace.save(file)
+    try:
+        trace.save(last_trace_path())
+    except (ZkrunError, RuntimeError) as error:  # RuntimeError: there is no home folder
+        note(f"note: `zkrun trace` will not show this run: {error}")
+
+
+def _hand_over(outcome: Outcome, output: str | None, json: bool) -> None:
+    """The result to its file or standard output, then the report."""
+    import sys
+
+    from zkrun.cli.terminal import emit_json, show
+    from zkrun.report.summary import summarise
+
+    summary = summarise(outcome.trace)
+    result = outcome.result.document()
+    if output is not None and output != "-":
+        outcome.result.write(Path(output))
+    if json:
+        from zkrun.report.json import report
+
+        emit_json({"schema": "zkrun-exec/1", "result": result, "report": report(summary)})
+        return
+    if output is None or output == "-":
+        _print_result(result, short=output is None and sys.stdout.isatty())
+    from zkrun.report.tables import LEAST_WIDTH, tables
+
+    show(tables(summary), least=LEAST_WIDTH)
+
+
+def _print_result(result: dict[str, Any], short: bool) -> None:
+    """The result as one line of JSON; for a person at a terminal, long lists are cut."""
+    from json import dumps
+
+    from zkrun.cli.terminal import emit, note
+
+    shown = _cut(result["values"]) if short else result["values"]
+    emit(dumps({**result, "values": shown}, ensure_ascii=False) + "\n")
+    if shown != result["values"]:
+        note("note: long lists are cut here; --output FILE writes all of the result")
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= 2 * _LONG_TEXT else f"{value[:_LONG_TEXT]}…"
+    if not isinstance(value, list):
+        return value
+    if len(value) <= _LONG_LIST:
+        return [_cut(item) for item in value]
+    head = [_cut(item) for item in value[:_LONG_LIST]]
+    return [*head, f"… {len(value) - _LONG_LIST} more"]

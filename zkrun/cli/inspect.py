@@ -1,0 +1,203 @@
+"""`zkrun inspect`: a program as a person reads it, and the memory that it will need."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from zkrun.cli.options import ColorOption, JsonOption, ProgramArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from zkrun.analysis import Analysis
+    from zkrun.program.document import Constant, Program
+    from zkrun.program.instructions import Instruction
+
+__all__ = ["command"]
+
+
+def command(program: ProgramArgument, json: JsonOption = False, color: ColorOption = None) -> None:
+    """Shows a program: its tables, every instruction with types, and the memory it will need."""
+    from zkrun.cli.check import show_diagnostics
+    from zkrun.cli.terminal import emit, emit_json, show
+    from zkrun.errors import InvalidProgram
+    from zkrun.program.decode import load
+    from zkrun.runtime.validate import validate
+
+    document = load(program)
+    analysis = validate(document)
+    if json:
+        emit_json(_described(document, analysis))
+    else:
+        show(*_tables(document, analysis), stream=sys.stdout, least=92)
+        emit("".join(f"{line}\n" for line in _listing(document, analysis)))
+        if analysis.diagnostics:
+            show_diagnostics(analysis.diagnostics, document)
+    if not analysis.valid:
+        raise typer.Exit(InvalidProgram.exit_code)
+
+
+def _tables(program: Program, analysis: Analysis) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    from zkrun.cli.forecast import forecast_table
+    from zkrun.program.types import size
+    from zkrun.report import text
+
+    curve = program.curve_record
+    yield Text.assemble((text.safe(program.name or "program", 100), "bold"), f"  {program.curve}")
+    yield Text()
+    if program.functions:
+        entries = [f"{entry.name}{_params(entry.params)}" for entry in program.functions]
+        yield from _table(("#", "function"), [[str(i), e] for i, e in enumerate(entries)])
+    if program.constants:
+        yield from _table(
+            ("#", "constant", "type", "device", "size", "data"),
+            [
+                [
+                    str(index),
+                    entry.name,
+                    str(entry.typ),
+                    entry.device,
+                    text.size(size(entry.typ, curve)),
+                    _form(entry),
+                ]
+                for index, entry in enumerate(program.constants)
+            ],
+        )
+    if program.inputs:
+        yield from _table(
+            ("#", "input", "type", "size"),
+            [
+                [str(index), entry.name, str(entry.typ), text.size(size(entry.typ, curve))]
+                for index, entry in enumerate(program.inputs)
+            ],
+        )
+    yield forecast_table(analysis.forecast)
+    yield Text()
+
+
+def _table(titles: tuple[str, ...], rows: list[list[str]]) -> Iterator[RenderableType]:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from zkrun.report.text import safe
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for title in titles:
+        justify = "right" if title in ("#", "size") else "left"
+        table.add_column(title, justify=justify, no_wrap=title != "function", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(safe(cell)) for cell in row))
+    yield table
+    yield Text()
+
+
+def _params(params: dict[str, Any]) -> str:
+    import json
+
+    if not params:
+        return ""
+    return f"({', '.join(f'{key}={json.dumps(value)}' for key, value in params.items())})"
+
+
+def _form(constant: Constant) -> str:
+    """Where the data of a constant comes from."""
+    from zkrun.program.document import Bytes, File
+
+    match constant.data:
+        case File(file=file, offset=offset, sha256=sha256):
+            return (
+                f"file {file}"
+                + (f" from {offset}" if offset else "")
+                + ("" if sha256 else ", unchecked")
+            )
+        case Bytes(encoding=encoding):
+            return f"{encoding} bytes"
+        case _:
+            return "values"
+
+
+def _listing(program: Program, analysis: Analysis) -> Iterator[str]:
+    """One line an instruction: its index in its thread, indented by Fork, what it does, its source."""
+    from zkrun.program.document import walk
+    from zkrun.report.text import safe
+
+    for path, _, instruction in walk(program):
+        depth = path.count("/") // 2 - 1
+        index = path.rpartition("/")[2]
+        notes = [_bytes(program, instruction), instruction.track, instruction.source]
+        comment = ", ".join(note for note in notes if note)
+        text = _text(program, analysis, path, instruction)
+        yield safe(
+            f"{'      ' * depth}{index:>5}  {text}" + (f"  ; {comment}" if comment else ""), 500
+        )
+
+
+def _text(program: Program, analysis: Analysis, path: str, instruction: Instruction) -> str:
+    from zkrun.program.disassembly import line
+
+    types = {info.id: info.typ for info in analysis.operands.get(path, ())}
+    return line(program, instruction, types)
+
+
+def _bytes(program: Program, instruction: Instruction) -> str | None:
+    from zkrun.program.instructions import Allocate
+    from zkrun.program.types import size
+    from zkrun.report import text
+
+    if not isinstance(instruction, Allocate):
+        return None
+    nbytes = size(instruction.typ, program.curve_record)
+    return text.size(nbytes) if nbytes else None
+
+
+def _described(program: Program, analysis: Analysis) -> dict[str, Any]:
+    from zkrun.cli.forecast import forecast_json
+    from zkrun.program.document import walk
+    from zkrun.program.types import size
+    from zkrun.runtime.typ_json import raw_typ
+
+    curve = program.curve_record
+    return {
+        "schema": "zkrun-inspect/1",
+        "program": program.name,
+        "curve": program.curve,
+        "valid": analysis.valid,
+        "functions": [{"name": entry.name, "params": entry.params} for entry in program.functions],
+        "constants": [
+            {
+                "name": entry.name,
+                "typ": raw_typ(entry.typ),
+                "device": entry.device,
+                "bytes": size(entry.typ, curve),
+                "data": _form(entry),
+            }
+            for entry in program.constants
+        ],
+        "inputs": [
+            {"name": entry.name, "typ": raw_typ(entry.typ), "bytes": size(entry.typ, curve)}
+            for entry in program.inputs
+        ],
+        "memory": forecast_json(analysis.forecast),
+        "instructions": [
+            {
+                "path": path,
+                "thread": thread,
+                "op": instruction.op,
+                "text": _text(program, analysis, path, instruction),
+                "operands": [
+                    {**info._asdict(), "typ": raw_typ(info.typ)}
+                    for info in analysis.operands.get(path, ())
+                ],
+            }
+            for path, thread, instruction in walk(program)
+        ],
+        "diagnostics": [diagnostic.to_json() for diagnostic in analysis.diagnostics],
+    }
