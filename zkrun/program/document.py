@@ -52,7 +52,7 @@ __all__ = [
     "walk",
 ]
 
-_CONFIG = ConfigDict(extra="forbid")
+_CONFIG = ConfigDict(extra="forbid", defer_build=True)
 
 ValueTyp: TypeAlias = Annotated[
     Scalar | ScalarArray | Point | PointArray, Field(discriminator="kind")

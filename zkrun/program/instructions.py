@@ -11,7 +11,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
 
 from pydantic import ConfigDict, FailFast, Field
-from pydantic.dataclasses import dataclass, rebuild_dataclass
+from pydantic.dataclasses import dataclass
 
 from zkrun.program.types import Device, Text, Typ, UInt
 
@@ -87,7 +87,7 @@ Unbinds = Annotated[UInt, Operand("variable", Effect.UNBINDS)]
 Moves = Annotated[UInt, Operand("variable", Effect.MOVES)]
 Queue = Annotated[UInt | None, Operand("variable", Effect.QUEUES)]
 
-_CONFIG = ConfigDict(extra="forbid")
+_CONFIG = ConfigDict(extra="forbid", defer_build=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -344,7 +344,6 @@ Instruction: TypeAlias = Annotated[
     | Return,
     Field(discriminator="op"),
 ]
-rebuild_dataclass(Fork)  # type: ignore[arg-type]  # pydantic types its own decorator narrowly
 
 OPS: dict[str, type[Any]] = {cls.__name__: cls for cls in Instruction.__origin__.__args__}  # type: ignore[attr-defined]  # the members of an Annotated union
 """Every instruction class by its `op`."""

@@ -8,7 +8,7 @@ import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, ConfigDict, FailFast, Field
-from pydantic.dataclasses import dataclass, rebuild_dataclass
+from pydantic.dataclasses import dataclass
 
 from zkrun.algebra.curves import Curve
 
@@ -59,7 +59,7 @@ Device = Annotated[
 ]
 Group = Literal["g1", "g2"]
 
-_CONFIG = ConfigDict(extra="forbid")
+_CONFIG = ConfigDict(extra="forbid", defer_build=True)
 
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)
@@ -156,7 +156,6 @@ Typ: TypeAlias = Annotated[
 KINDS: dict[str, type[Any]] = {cls.__name__: cls for cls in Typ.__origin__.__args__}  # type: ignore[attr-defined]  # the members of an Annotated union
 """Every class of type by its `kind`."""
 
-rebuild_dataclass(Tuple)  # type: ignore[arg-type]  # pydantic types its own decorator narrowly
 
 Array: TypeAlias = ScalarArray | PointArray
 Element: TypeAlias = Scalar | Point

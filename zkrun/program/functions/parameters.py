@@ -9,7 +9,7 @@ from zkrun.program.integers import NotANumber, parse_integer
 
 __all__ = ["INTEGER_SCHEMA", "PARAMS", "Flag", "Integer"]
 
-PARAMS = ConfigDict(extra="forbid")
+PARAMS = ConfigDict(extra="forbid", defer_build=True)
 """The configuration of every class of parameters: unknown keys are errors."""
 
 
