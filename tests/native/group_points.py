@@ -239,6 +239,7 @@ def _square_root(oracle: Oracle, a: Fp2Element) -> Fp2Element | None:
     for half in ((a[0] + norm) * pow(2, -1, q) % q, (a[0] - norm) * pow(2, -1, q) % q):
         c0 = pow(half, (q + 1) // 4, q)
         if c0 and c0 * c0 % q == half:
-            root = c0, a[1] * pow(2 * c0, -1, q) % q
-            return root if oracle.minus(oracle.times(root, root), a) == (0, 0) else None
+            square_root = c0, a[1] * pow(2 * c0, -1, q) % q
+            exact = oracle.minus(oracle.times(square_root, square_root), a) == (0, 0)
+            return square_root if exact else None
     return None
