@@ -1,7 +1,8 @@
 """Runs a program: opens its devices, links it, runs its threads, reads its result.
 
-The program's main thread runs on a thread of its own, so that Python's main thread can wait and take
-Ctrl-C. Whatever happens, every thread has ended and every device is closed when `run` returns or raises.
+The program's main thread runs on a thread of its own, so that Python's main thread can wait and
+take Ctrl-C. Whatever happens, when `run` returns or raises, every thread has ended and every device is
+closed.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ def run(
 ) -> Outcome:
     """Runs a program on values for its inputs (see `load_inputs`).
 
-    The program is validated first, unless what `validate` found is given as `analysis`. Raises one of the
-    errors of `zkrun.errors`; those of an instruction say where in the program it stands.
+    The program is validated first, unless what `validate` found is given as `analysis`. Raises one
+    of the errors of `zkrun.errors`; those of an instruction say where in the program it stands.
     """
     options = options or Options()
     _check_options(program, options)
@@ -108,7 +109,7 @@ def _device_names(program: Program) -> list[str]:
 
 
 def _call_types(program: Program, analysis: Analysis | None) -> dict[int, CallTypes]:
-    """What each FuncCall will see, by its position. InvalidProgram where the analysis finds errors."""
+    """What each FuncCall will see, by its position. InvalidProgram where there are errors."""
     calls = any(isinstance(it, FuncCall) for _, _, it in walk(program))
     if analysis is None or (calls and not analysis.operands):
         analysis = validate(program)

@@ -12,8 +12,8 @@ __all__ = ["write_whole"]
 def write_whole(path: Path, payload: bytes) -> None:
     """Writes a temporary file beside `path`, then renames it. RunFailed where that cannot be done.
 
-    A file that is there keeps its permissions. What is no regular file (a pipe, a device) is written
-    to directly, for there is nothing to rename over.
+    A file that is there keeps its permissions. What is no regular file (a pipe, a device) is
+    written to directly, for there is nothing to rename over.
     """
     try:
         path = path.resolve()

@@ -158,7 +158,7 @@ def _number(raw: bytes | bytearray, start: int, nbytes: int) -> int:
 
 
 def render(typ: Typ, image: bytes | bytearray, curve: Curve) -> Any:
-    """An image in memory form as values for people: 0x text, null for infinity, lists for arrays."""
+    """An image in memory form as people write it: 0x text, None for infinity, lists for arrays."""
     canonical = to_canonical(typ, image, curve)
     item = element_size(typ, curve)
     values: list[Any]

@@ -1,4 +1,4 @@
-"""Values for the inputs of a program: from files, from Python numbers and lists, from NumPy arrays."""
+"""Values for the inputs of a program: files, Python numbers and lists, NumPy arrays."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["load_inputs", "read_json"]
 def load_inputs(program: Program, given: Mapping[str, object]) -> list[bytearray]:
     """The images in memory form of all inputs, in the order of the program.
 
-    A `pathlib.Path` names a file (`-` is standard input, as JSON): `.json` holds `{"values": V}` or a
-    result, `.bin` canonical bytes, `.npy` canonical uint64 limbs. Anything else is the value: an
+    A `pathlib.Path` names a file (`-` is standard input, as JSON): `.json` holds `{"values": V}` or
+    a result, `.bin` canonical bytes, `.npy` canonical uint64 limbs. Anything else is the value: an
     integer or text, a list, a NumPy array shaped as in a file. UsageError for a missing or unknown
     name or a file that cannot be read, InvalidProgram for a wrong type, length or range.
     """
@@ -69,7 +69,7 @@ def _at(name: str, typ: Typ, index: int | str | None) -> str:
 
 
 def _texts(value: Any) -> Any:
-    """Python's integers of any size, in nested lists, as the format has them: text beyond 64 bits."""
+    """Python's integers of any size, nested, as the format has them: text beyond 64 bits."""
     if type(value) is int:
         return hex(value) if value >> 64 and value > 0 else value
     return [_texts(item) for item in value] if isinstance(value, list | tuple) else value

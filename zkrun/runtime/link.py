@@ -64,7 +64,7 @@ class Linker:
         return found
 
     def body(self, thread: int) -> Body:
-        """The body of a thread, which its Fork fills; a Join may stand before it in the document."""
+        """The body of a thread, filled at its Fork; a Join may stand before it in the document."""
         found = self.threads.get(thread)
         if found is None:
             found = self.threads[thread] = Body(thread, 0)

@@ -13,10 +13,11 @@ class Options:
     """Settings of a run.
 
     `gpu`: run every `gpu:N` on the machine's GPUs or on the virtual device. `seed`: makes Blind
-    repeatable and brands the trace. `limits`: bytes that may be taken on a device. `timeout`: seconds
-    for one iteration. `warmup` iterations run unmeasured before `iterations` measured ones; the result
-    is that of the last. `folder`: where the disk device keeps its files (default: the system's folder
-    for temporary files). `shuffle`: seed with which virtual GPUs choose among legal schedules.
+    repeatable and brands the trace. `limits`: bytes that may be taken on a device. `timeout`:
+    seconds for one iteration. `warmup` iterations run unmeasured before `iterations` measured ones;
+    the result is that of the last. `folder`: where the disk device keeps its files (default: the
+    system's folder for temporary files). `shuffle`: seed with which virtual GPUs choose among legal
+    schedules.
     """
 
     gpu: Literal["real", "virtual"] = "real"

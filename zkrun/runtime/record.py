@@ -127,6 +127,10 @@ def _tracks(program: Program, run: Run) -> list[Track]:
     return tracks
 
 
+def _thread_name(thread: int | None) -> str:
+    return "main" if thread is None else f"thread {thread}"
+
+
 def _spans(run: Run, instructions: list[Instruction]) -> Spans:
     spans, origin = Spans(), run.start
     for body in run.bodies:

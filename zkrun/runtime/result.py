@@ -24,7 +24,7 @@ __all__ = ["Result", "read_result"]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A result as people write it: `values` holds 0x text, lists, None for infinity, hex of a proof."""
+    """A result as people write it: 0x text, lists, None for infinity, the hex text of a proof."""
 
     typ: Typ
     values: Any
@@ -84,9 +84,7 @@ def _difference(
         return None
     if isinstance(typ, Transcript):
         if not isinstance(expected, str):
-            raise InvalidProgram(
-                f"the expected result{place}: a transcript is its proof as hex text"
-            )
+            raise InvalidProgram(f"the expected result{place}: a transcript is hex text")
         same = found == expected.lower().removeprefix("0x")
     else:
         same = _image(typ, found, curve, place) == _image(typ, expected, curve, place)

@@ -1,7 +1,7 @@
 """Streams of a run: opened by Allocate, and closed when a deallocated one has done its work.
 
-Deallocating a stream never waits and drops nothing, as cudaStreamDestroy: the work queued on it still
-runs, and the stream goes when that has passed.
+Deallocating a stream never waits and drops nothing, as cudaStreamDestroy: the work queued on it
+still runs, and the stream goes when that has passed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What happened in a run: pure data that the reports read, and its file form.
 
-Times are nanoseconds from the start of the run. An instruction runs at most once in a run, so it has
-at most one span on the track of its thread and, where it queues work, one on the track of its stream.
+Times are nanoseconds from the start of the run. An instruction runs at most once in a run, so it
+has at most one span on the track of its thread and, where it queues work, one on the track of its
+stream.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A trace as MessagePack: rows of plain lists, columns of spans as little-endian 64-bit integers."""
+"""A trace as MessagePack: rows of plain lists, spans as columns of 64-bit integers."""
 
 from __future__ import annotations
 
