@@ -25,9 +25,10 @@ def finish(m: Machine) -> None:
     """
     for queue in m.queues:
         advance([Demand(queue, queue.done + len(queue.items))], m.touch, m.give_back)
-    stuck = _deadlocks(m)
     _return_place(m)
-    if m.result and not stuck:
+    if _deadlocks(m):
+        return
+    if m.result:
         _result(m)
     for thread in m.all_threads[1:]:
         if thread.joined is None and thread.forked is not None:
@@ -44,7 +45,8 @@ def finish(m: Machine) -> None:
 
 def _return_place(m: Machine) -> None:
     instructions = m.program.instructions
-    if not instructions or not isinstance(instructions[-1], Return):
+    misplaced = m.report.reported(order.RETURN_PLACE)
+    if not misplaced and not (instructions and isinstance(instructions[-1], Return)):
         m.report.add(
             order.RETURN_PLACE,
             "the main thread does not end with a Return",
@@ -73,8 +75,8 @@ def _result(m: Machine) -> None:
 
 def _leaks(m: Machine) -> None:
     kept = {leaf.storage for leaf in leaves(m.result[1])} if m.result else set()
-    for storage in m.storages:
-        if storage.freed is None and storage.nbytes and storage not in kept:
+    for storage in m.live:
+        if storage.nbytes and storage not in kept:
             assert storage.born is not None
             owner = m.report.variable(storage.owner) if storage.owner is not None else None
             m.report.add(

@@ -60,7 +60,7 @@ class Machine:
         self.arenas: dict[str, IntervalMap] = {}
         self.variables: dict[int, Bound] = {}
         self.unbound: dict[int, Place] = {}  # the instruction that unbound a variable last
-        self.storages: list[Storage] = []  # all that Allocate made, for what is left at the end
+        self.live: dict[Storage, None] = {}  # what Allocate made and nothing has freed, in order
         self.threads: dict[int, Thread] = {}
         self.events: dict[int, Event] = {}
         self.queues: list[Queue] = []
@@ -161,7 +161,7 @@ class Machine:
             name = self.report.variable(id)
             raise Refused(
                 operands.WRONG_KIND,
-                f"{name} is a {bound.typ}; here stands a {wanted}",
+                f"{name} is a {bound.typ}; a {wanted} belongs here",
                 operand=operand,
             )
         return bound
@@ -176,7 +176,7 @@ class Machine:
             name = self.report.variable(id)
             raise Refused(
                 operands.READ_ONLY,
-                f"{name} is read-only: it lies in the {value.storage.read_only}",
+                f"{name} is read-only: it refers to {value.storage.read_only}",
                 "Transfer it into allocated memory and write there",
                 operand,
             )

@@ -95,6 +95,10 @@ class Reporter:
             if self.errors == MAX_ERRORS:
                 raise Enough
 
+    def reported(self, rule: Rule) -> bool:
+        """Whether the rule has been broken already."""
+        return any(found.rule == rule.id for found in self._found)
+
     def refuse(self, place: Place, refused: Refused) -> None:
         """Notes what an instruction was refused for."""
         self.add(

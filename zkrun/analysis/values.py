@@ -59,7 +59,7 @@ class Storage:
         self.whole = whole
         self.item = item
         self.written: IntervalSet | bool = False  # which elements; True: all of them
-        self.read_only = ""  # "constant" or "input"
+        self.read_only = ""  # which constant or input it is, such as "input blob"
         self.owner: int | None = None  # the variable that may free it
         self.offset: int | None = None  # the place in the device's arena
         self.born: Place | None = None

@@ -6,7 +6,7 @@ from zkrun.analysis.handlers.devices import stream_on
 from zkrun.analysis.intervals import IntervalMap
 from zkrun.analysis.machine import Machine
 from zkrun.analysis.order import Free, Queue
-from zkrun.analysis.reporter import Refused
+from zkrun.analysis.reporter import Refused, plain
 from zkrun.analysis.rules import binding, memory, operands, tables
 from zkrun.analysis.rules.rule import Rule
 from zkrun.analysis.values import (
@@ -58,7 +58,7 @@ def allocate(m: Machine, i: Allocate) -> None:
         storage.queue = Queue(m.place, i.id, device)
         m.queues.append(storage.queue)
     m.variables[i.id] = Value(storage, typ, 0, storage.whole)
-    m.storages.append(storage)
+    m.live[storage] = None
     if i.offset is None:
         m.ledger.take(storage, storage.born)
     else:
@@ -124,7 +124,7 @@ def deallocate(m: Machine, i: Deallocate) -> None:
         if storage is None:
             what, help = "is a tuple, which owns nothing", None
         elif storage.read_only:
-            what, help = f"refers to the {storage.read_only}", None
+            what, help = f"refers to {storage.read_only}", None
         elif storage.owner is None:
             what, help = "does not own its memory", "its owner was lost by a RemoveRegister"
         else:
@@ -137,6 +137,7 @@ def deallocate(m: Machine, i: Deallocate) -> None:
         stream = m.stream("/stream", i.stream)
         stream_on(m, i.stream, stream, (storage.device,), "memory that is freed lives")
     storage.freed = m.place
+    del m.live[storage]
     storage.owner = None
     m.unbind(i.id)
     if storage.offset is not None:
@@ -175,24 +176,27 @@ def load_constant(m: Machine, i: LoadConstant) -> None:
     table = m.program.constants
     if i.src >= len(table):
         raise no_entry("constants", i.src, len(table), "/src")
-    m.bind("/dst", i.dst, _read_only(m, "constant", i.src, table[i.src].typ, table[i.src].device))
+    entry = table[i.src]
+    m.bind("/dst", i.dst, _read_only(m, "constant", i.src, entry.name, entry.typ, entry.device))
 
 
 def load_input(m: Machine, i: LoadInput) -> None:
     table = m.program.inputs
     if i.src >= len(table):
         raise no_entry("inputs", i.src, len(table), "/src")
-    m.bind("/dst", i.dst, _read_only(m, "input", i.src, table[i.src].typ, "cpu"))
+    m.bind("/dst", i.dst, _read_only(m, "input", i.src, table[i.src].name, table[i.src].typ, "cpu"))
 
 
-def _read_only(m: Machine, what: str, index: int, typ: types.Typ, device: str) -> Value:
+def _read_only(
+    m: Machine, what: str, index: int, name: str, typ: types.Typ, device: str
+) -> Value:
     """A table's entry; all its variables share one storage, which nothing frees."""
     known = m.tables.get((what, index))
     if known is None:
         typ = m.one(typ)
         storage = Storage(typ, device, types.length(typ), types.element_size(typ, m.curve))
         storage.written = True
-        storage.read_only = what
+        storage.read_only = f"{what} {plain(name)}"
         known = m.tables[what, index] = Value(storage, typ, 0, storage.whole)
     return known
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zkrun.analysis.machine import Machine
 from zkrun.analysis.reporter import Refused
-from zkrun.analysis.rules import operands
+from zkrun.analysis.rules import operands, order
 from zkrun.analysis.values import Bound, leaves
 from zkrun.program import types
 from zkrun.program.instructions import AssertEq, Print, Return
@@ -18,8 +18,14 @@ def return_(m: Machine, i: Return) -> None:
     bound = _shown(m, "/id", i.id)
     if m.thread is m.main and m.thread.at == len(m.thread.instructions) - 1:
         m.result = (place, bound)
+        return
+    if m.thread is m.main:
+        message, help = "instructions follow this Return", "put it last, or leave it out"
     else:
-        m.perform(tuple(leaves(bound)), ())
+        message = f"{m.thread} cannot Return; only the main thread does"
+        help = "leave it out: a thread ends with its last instruction"
+    m.report.add(order.RETURN_PLACE, message, place=place, help=help)
+    m.perform(tuple(leaves(bound)), ())
 
 
 def print_(m: Machine, i: Print) -> None:
@@ -43,11 +49,10 @@ def _shown(m: Machine, operand: str, id: int) -> Bound:
     bound = m.use(operand, id)
     for leaf in leaves(bound):
         if isinstance(leaf.typ, types.Stream | types.GpuBuffer):
-            inside = "" if leaf is bound else "holds "
+            has = "is" if leaf is bound else "holds"
             raise Refused(
                 operands.WRONG_KIND,
-                f"{m.report.variable(id)} {inside or 'is '}a {leaf.typ}, which is no value that "
-                "can be shown",
+                f"{m.report.variable(id)} {has} a {leaf.typ}, which is no value that can be shown",
                 operand=operand,
             )
     return bound
