@@ -1,8 +1,7 @@
 """Runs a program: opens its devices, links it, runs its threads, reads its result.
 
 The program's main thread runs on a thread of its own, so that Python's main thread can wait and
-take Ctrl-C. Whatever happens, when `run` returns or raises, every thread has ended and every device is
-closed.
+take Ctrl-C. When `run` returns or raises, every thread has ended and every device is closed.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from dataclasses import dataclass
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from zkrun.devices.base import Data, Device
@@ -20,6 +18,7 @@ from zkrun.devices.registry import close_devices, open_devices
 from zkrun.errors import Interrupted, InvalidProgram, ResourceLimit, UsageError
 from zkrun.program.document import Program, walk
 from zkrun.program.instructions import Allocate, FuncCall, Transfer, Wait
+from zkrun.program.reading import paused_collector
 from zkrun.runtime import random
 from zkrun.runtime.constants import LoadedConstant, close_constants, load_constants, place
 from zkrun.runtime.inputs import load_inputs
@@ -59,14 +58,15 @@ def run(
     of the errors of `zkrun.errors`; those of an instruction say where in the program it stands.
     """
     options = options or Options()
-    _check_options(program, options)
+    names, calls = _survey(program)
+    _check_options(names, options)
     try:
-        types = _call_types(program, analysis)
+        types = _call_types(program, calls, analysis)
         images = load_inputs(program, inputs or {})
         try:
             constants = load_constants(program)
             try:
-                return _iterate(program, images, constants, types, options)
+                return _iterate(_Job(program, images, constants, names, types, options))
             finally:
                 close_constants(constants)
         finally:
@@ -78,12 +78,11 @@ def run(
         raise ResourceLimit("the host's memory is exhausted") from None
 
 
-def _check_options(program: Program, options: Options) -> None:
+def _check_options(named: list[str], options: Options) -> None:
     if options.iterations < 1 or options.warmup < 0:
         raise UsageError("a run needs at least one iteration, and no fewer than 0 to warm up")
     if options.timeout is not None and not options.timeout > 0:
         raise UsageError("the time limit must be more than 0 seconds")
-    named = _device_names(program)
     for name, limit in options.limits.items():
         if name not in named:
             known = ", ".join(named)
@@ -94,23 +93,27 @@ def _check_options(program: Program, options: Options) -> None:
             raise UsageError(f"the limit of {name} is negative")
 
 
-def _device_names(program: Program) -> list[str]:
-    """All devices that a program names, the CPU first."""
+def _survey(program: Program) -> tuple[list[str], dict[int, str]]:
+    """All devices that a program names, the CPU first; the path of each FuncCall by position."""
     names = {"cpu": None} | dict.fromkeys(program.memory)
     names |= {constant.device: None for constant in program.constants}
-    for _, _, it in walk(program):
-        if isinstance(it, Allocate):
+    calls: dict[int, str] = {}
+    for position, (path, _, it) in enumerate(walk(program)):
+        if isinstance(it, FuncCall):
+            calls[position] = path
+        elif isinstance(it, Allocate):
             names[it.device] = None
         elif isinstance(it, Transfer):
             names |= {it.src_device: None, it.dst_device: None}
         elif isinstance(it, Wait):
             names[it.slave] = None
-    return list(names)
+    return list(names), calls
 
 
-def _call_types(program: Program, analysis: Analysis | None) -> dict[int, CallTypes]:
+def _call_types(
+    program: Program, calls: Mapping[int, str], analysis: Analysis | None
+) -> dict[int, CallTypes]:
     """What each FuncCall will see, by its position. InvalidProgram where there are errors."""
-    calls = any(isinstance(it, FuncCall) for _, _, it in walk(program))
     if analysis is None or (calls and not analysis.operands):
         analysis = validate(program)
     if not analysis.valid:
@@ -119,57 +122,52 @@ def _call_types(program: Program, analysis: Analysis | None) -> dict[int, CallTy
         where = f" (at {first.path})" if first.path else ""
         raise InvalidProgram(f"{first.message}{where}", analysis.diagnostics)
     found: dict[int, CallTypes] = {}
-    for position, (path, _, it) in enumerate(walk(program)):
-        if isinstance(it, FuncCall):
-            infos = analysis.operands[path]
-            mutable = tuple(one.typ for one in infos if one.operand.startswith("arg_mut"))
-            immutable = tuple(one.typ for one in infos if not one.operand.startswith("arg_mut"))
-            device = infos[0].device
-            if device != "cpu":
-                immutable = immutable[:-1]
-            found[position] = (device, mutable, immutable)
+    for position, path in calls.items():
+        infos = analysis.operands[path]
+        mutable = tuple(one.typ for one in infos if one.operand.startswith("arg_mut"))
+        immutable = tuple(one.typ for one in infos[len(mutable) :])
+        device = infos[0].device
+        found[position] = (device, mutable, immutable if device == "cpu" else immutable[:-1])
     return found
 
 
-def _iterate(
-    program: Program,
-    images: list[bytearray],
-    constants: list[LoadedConstant],
-    types: Mapping[int, CallTypes],
-    options: Options,
-) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What all iterations have in common."""
+
+    program: Program
+    images: list[bytearray]
+    constants: list[LoadedConstant]
+    names: list[str]
+    types: Mapping[int, CallTypes]
+    options: Options
+
+
+def _iterate(job: _Job) -> Outcome:
     """Runs all iterations, each on fresh devices. The result is the last one's."""
     result: Result | None = None
     recordings: list[Recording] = []
-    total = options.warmup + options.iterations
+    warmup, total = job.options.warmup, job.options.warmup + job.options.iterations
     pool = Pool()
     try:
         for number in range(total):
-            last = number == total - 1
-            recording, found = _once(program, images, constants, types, options, pool, last)
-            result = found or result
-            if number >= options.warmup:
+            recording, result = _once(job, pool, want_result=number == total - 1)
+            if number >= warmup:
                 recordings.append(recording)
     finally:
         pool.close()
     assert result is not None
     walls = [recording.wall for recording in recordings]
     median = sorted(range(len(walls)), key=walls.__getitem__)[(len(walls) - 1) // 2]
-    return Outcome(result, build_trace(program, options, recordings[median], walls))
+    with paused_collector():
+        trace = build_trace(job.program, job.options, recordings[median], walls)
+    return Outcome(result, trace)
 
 
-def _once(
-    program: Program,
-    images: list[bytearray],
-    constants: list[LoadedConstant],
-    types: Mapping[int, CallTypes],
-    options: Options,
-    pool: Pool,
-    want_result: bool,
-) -> tuple[Recording, Result | None]:
-    curve = program.curve_record
+def _once(job: _Job, pool: Pool, want_result: bool) -> tuple[Recording, Result | None]:
+    program, options, curve = job.program, job.options, job.program.curve_record
     devices = open_devices(
-        _device_names(program),
+        job.names,
         gpu=options.gpu,
         limits=options.limits,
         folder=options.folder,
@@ -182,11 +180,12 @@ def _once(
         linker = Linker(
             run,
             program,
-            [place(one, devices[one.constant.device], curve) for one in constants],
-            _place_inputs(program, images, devices["cpu"]),
+            [place(one, devices[one.constant.device], curve) for one in job.constants],
+            _place_inputs(program, job.images, devices["cpu"]),
             random.key(options.seed),
         )
-        link(linker, types)
+        with paused_collector():
+            link(linker, job.types)
         for device in devices.values():
             run.memory.append((0, device.name, device.account.current))
         _drive(run, pool, options.timeout)
@@ -220,18 +219,14 @@ def _place_inputs(program: Program, images: list[bytearray], cpu: Device) -> lis
 
 
 def _drive(run: Run, pool: Pool, timeout: float | None) -> None:
-    """Starts the program and waits for its end; raises the run's failure."""
+    """Starts the program and waits for its end; raises the run's failure, or KeyboardInterrupt."""
     pool.submit(run.main)
-    deadline = None if timeout is None else monotonic() + timeout
-    while not run.finished.is_set():
-        try:
-            left = None if deadline is None else max(0.0, deadline - monotonic())
-            if not run.finished.wait(left) and deadline is not None:
-                run.fail(None, ResourceLimit(f"the run took longer than {timeout:g} seconds"))
-                deadline = None
-        except KeyboardInterrupt:
-            run.fail(None, Interrupted("interrupted"))
-            deadline = None
+    try:
+        if not run.finished.wait(timeout):
+            run.fail(None, ResourceLimit(f"the run took longer than {timeout:g} seconds"))
+            run.finished.wait()
+    finally:
+        run.stop_and_wait()  # at Ctrl-C
     if run.failure is not None:
         raise run.failure
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from time import perf_counter_ns
 
 from zkrun.devices.base import Cancelled, Device, Event, Stream, Value
-from zkrun.errors import ResourceLimit, RunFailed, Where, ZkrunError
+from zkrun.errors import Interrupted, ResourceLimit, RunFailed, Where, ZkrunError
 from zkrun.runtime.threads import Pool
 
 __all__ = ["Body", "Run", "Step", "StreamRecord"]
@@ -50,6 +50,10 @@ class StreamRecord:
     def stamp(self, at: int, start: int, end: int) -> None:
         """The clock of the stream, called on its worker."""
         self.work.append((at, start, end))
+
+    def has_passed(self) -> bool:
+        """Whether it was deallocated and has done all its work."""
+        return self.retired is not None and self.retired.is_complete()
 
     def close(self) -> None:
         """Ends the stream. Idempotent."""
@@ -123,27 +127,39 @@ class Run:
     def main(self) -> None:
         """Runs the whole program: the main thread, then what is still running besides it."""
         self.start = perf_counter_ns()
-        main = self.bodies[0]
-        self.execute(main)
-        joined = 0
-        while joined < len(self.started):  # threads still running may fork further ones
-            with contextlib.suppress(Cancelled):
-                self.started[joined].done.wait()
-            joined += 1
-        self.synchronize()
-        self.end = perf_counter_ns()
-        self.finished.set()
+        try:
+            self.execute(self.bodies[0])
+            joined = 0
+            while joined < len(self.started):  # threads still running may fork further ones
+                with contextlib.suppress(Cancelled):
+                    self.started[joined].done.wait()
+                joined += 1
+            self.synchronize()
+        finally:
+            self.end = perf_counter_ns()
+            self.finished.set()
+
+    def stop_and_wait(self) -> None:
+        """Makes a run that is still going end, and waits until it has."""
+        while not self.finished.is_set():
+            try:
+                self.fail(None, Interrupted("interrupted"))
+                self.finished.wait()
+            except KeyboardInterrupt:
+                continue  # it is ending already, and must end before its devices are closed
 
     def synchronize(self) -> None:
         """Waits for all work on all streams, unless the run has failed."""
-        try:
-            for record in tuple(self.streams):
-                if self.stop:
-                    return
-                if record.stream is not None:
-                    record.stream.synchronize()
-        except BaseException as error:
-            self.fail(None, error)
+        for record in tuple(self.streams):
+            stream = record.stream
+            if self.stop:
+                return
+            if stream is not None and not record.has_passed():
+                try:
+                    stream.synchronize()
+                except Cancelled as error:
+                    if not record.has_passed():  # else another thread has closed it meanwhile
+                        self.fail(None, error)
 
     def release(self) -> None:
         """Lets go of all values, before their devices are closed."""

@@ -15,7 +15,7 @@ __all__ = ["open_stream", "retire"]
 def open_stream(run: Run, variable: int, device: Device) -> Stream:
     """A new stream on a GPU, with a track of its own in the trace."""
     with run.lock:
-        reap = [r for r in run.streams if r.retired is not None and r.retired.is_complete()]
+        reap = [record for record in run.streams if record.has_passed()]
         entry = StreamRecord(variable, device.name, len(run.bodies) + len(run.streams))
         run.streams.append(entry)
     for old in reap:
