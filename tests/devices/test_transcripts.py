@@ -153,6 +153,12 @@ def test_keccak256(cpu: Device, curve: Curve, layout: str) -> None:
         buffer, proof = buffer + written, proof + written
         assert transcript.proof == proof
         assert squeeze(cpu, curve, transcript) == expected()
+    some = multiples(curve, "g2", [3, 0])
+    call(cpu, curve, "hash_transcript", {}, [transcript], [points(cpu, curve, "g2", some, layout)])
+    for value in some:
+        x0, x1, y0, y1 = flat(value, "g2")
+        buffer += b"".join(c.to_bytes(size, "big") for c in (x1, x0, y1, y0))
+    assert squeeze(cpu, curve, transcript) == expected()
 
 
 def test_challenges_of_snarkjs(cpu: Device) -> None:

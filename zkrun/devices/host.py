@@ -83,8 +83,7 @@ def copy(dst: Data, src: Data, check: Callable[[], None]) -> None:
 
 
 def joint_runs(dst: Data, src: Data) -> Iterator[tuple[int, int, int]]:
-    """The pieces that are contiguous in both of two equally large views: (target, source,
-    bytes)."""
+    """The pieces that are contiguous in both of two views: (target, source, bytes)."""
     targets, sources = list(dst.runs()), list(src.runs())
     if sum(n for _, n in targets) != sum(n for _, n in sources):
         raise ValueError("the two views differ in size")

@@ -9,6 +9,8 @@ PLONK. What they absorb is fixed by the program format; where that is silent:
   infinity. BLS12-381: the big-endian encoding of its specification (bit 7 of the first byte always,
   bit 6 for infinity, bit 5 where y is the larger of y and -y). On G2, c0 before c1 on BN254 and c1
   before c0 on BLS12-381.
+- A coordinate on G2 is absorbed c0 before c1 by blake2b (as halo2curves lays it out) and c1 before
+  c0 by keccak256 (as ffjavascript and EIP-197 have it).
 - An array is absorbed as its elements one by one, each with its prefix byte; an empty one changes
   nothing.
 
@@ -134,7 +136,7 @@ class Keccak256Transcript(Transcript):
         self._append(_reversed_each(canonical, self.curve.scalar.bytes), write)
 
     def _absorb_points(self, canonical: bytes, item: int, write: bool) -> None:
-        self._append(_reversed_each(canonical, self.curve.base.bytes), write)
+        self._append(_reversed_each(canonical, item // 2), write)  # on G2, c1 before c0
 
     def _append(self, encoded: bytes, write: bool) -> None:
         self._buffer += encoded
