@@ -39,7 +39,7 @@ class Scalars:
         self.r = CURVES[curve].r
         self.random = random.Random(f"{isa} {curve}")
         # A view does not keep its memory alive, so the arrays seen last are held here.
-        self._held: deque[Limbs] = deque(maxlen=16)
+        self._held: deque[Limbs] = deque(maxlen=128)
 
     def array(self, values: Sequence[int]) -> Limbs:
         """Montgomery forms of the values, in memory of their own."""

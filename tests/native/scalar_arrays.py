@@ -1,7 +1,7 @@
 """Arrays of scalar field elements as the extension sees them, for the tests beside this file.
 
-Values are the raw integers of memory: a transform, a permutation of rows and a sum are the same maps
-whether these are read as Montgomery forms or not, so only single factors need converting.
+Values are the raw integers of memory: a transform, a permutation of rows and a sum are the same
+maps whether these are read as Montgomery forms or not, so only factors need converting.
 """
 
 import random

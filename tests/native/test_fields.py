@@ -132,7 +132,10 @@ class TestPrimeField:
         field = FIELDS[name]
         p, n, radix = field.modulus, field.limbs, field.montgomery_radix
         inverse_radix = pow(radix, -1, p)
-        inverse: Callable[[int], int] = lambda x: pow(x, -1, p) * radix * radix % p if x else 0
+
+        def inverse(x: int) -> int:
+            return pow(x, -1, p) * radix * radix % p if x else 0
+
         expected: dict[str, Callable[[int], int]] = {
             "square": lambda x: x * x * inverse_radix % p,
             "negate": lambda x: -x % p,
@@ -216,7 +219,7 @@ class Vectors:
         self.loaded = self.radix // field.montgomery_radix
 
     def edges(self, bound: int) -> list[int]:
-        """Values below bound p: around multiples of p, ones in all low limbs, random. 8 k of them."""
+        """8 k values below bound p: around multiples of p, ones in all low limbs, random."""
         p, top = self.p, bound * self.p
         multiples = {0, 1, 2, 3, 4, bound // 2, bound - 1, bound}
         values = {m * p + d for m in multiples for d in (-2, -1, 0, 1, 2, p // 2)}
@@ -324,7 +327,9 @@ class TestVectorField:
         a, b = v.edges(2)[:8], v.edges(2)[8:16]
         for mask in (0, 1, 0b10110010, 0xFF):
             got = v.unpack(run("fp8.select", [mask, *v.pack(a, b)]))
-            assert got == [x if mask >> i & 1 else y for i, (x, y) in enumerate(zip(a, b))]
+            assert got == [
+                x if mask >> i & 1 else y for i, (x, y) in enumerate(zip(a, b, strict=True))
+            ]
 
     def test_loads(self, run: Operation, name: str) -> None:
         field = FIELDS[name]

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -260,7 +261,7 @@ def test_kate_division(isa: str, curve: str, length: int) -> None:
         q = rolled(scalars.values(quotient), shift, length)
         # q (X - b) = p - p(b): all coefficients but the constant one, and the last of q is 0.
         assert q[-1:] == [0] * min(length, 1)
-        product = [(low - b * high) % scalars.r for low, high in zip(q, q[1:], strict=False)]
+        product = [(low - b * high) % scalars.r for low, high in pairwise(q)]
         assert product == p[1:]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-import msgpack  # type: ignore[import-untyped]  # it has no types
+import msgpack
 
 from zkrun.errors import InvalidProgram
 from zkrun.program.diagnostic import Diagnostic, pointer

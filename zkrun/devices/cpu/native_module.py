@@ -37,7 +37,7 @@ def native() -> ModuleType:
 
 
 def load(isa: str) -> ModuleType:
-    """The extension module of one of ``ISAS``. Raises RunFailed where it cannot run or is absent."""
+    """The extension module of one of ``ISAS``; RunFailed where it cannot run or is absent."""
     missing = _REQUIRED_FLAGS[isa] - cpu_flags()
     if missing:
         raise RunFailed(
