@@ -60,4 +60,4 @@ def show_diagnostics(diagnostics: Sequence[Diagnostic], program: Program | None)
             if path in wanted
         }
 
-    show(*diagnostics_text(diagnostics, excerpts))
+    show(*diagnostics_text(diagnostics, excerpts), wrap=False)

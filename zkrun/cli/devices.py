@@ -15,7 +15,7 @@ _NO_GPU = "no GPU is there to use; a program that names one runs on the CPU with
 
 
 def command(json: JsonOption = False, color: ColorOption = None) -> None:
-    """Lists the devices of this machine, and says which are missing."""
+    """Lists the devices of this machine, and what is missing."""
     from dataclasses import asdict
 
     from zkrun.cli.terminal import emit_json

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_LONGEST = 1e9  # seconds of a timeout that the system can still count
 _LONG_LIST = 8  # elements that a terminal is shown of a longer list
 _LONG_TEXT = 512  # digits, of a proof
 
@@ -88,9 +89,7 @@ def command(
     ] = [],  # noqa: B006  # typer copies defaults
     timeout: Annotated[
         float | None,
-        typer.Option(
-            "--timeout", metavar="SECONDS", min=0.0, help="Stop a run that takes longer; exit 6."
-        ),
+        typer.Option("--timeout", metavar="SECONDS", help="Stop a run that takes longer; exit 6."),
     ] = None,
     warmup: Annotated[
         int,
@@ -122,6 +121,8 @@ def command(
     limits = parse_limits(limit)
     if expect is not None and expect != "-" and not Path(expect).is_file():
         raise UsageError(f"--expect: there is no file {expect}")
+    if timeout is not None and not 0 < timeout < _LONGEST:
+        raise UsageError("--timeout takes a number of seconds above 0")
     if json and output == "-":
         raise UsageError("--json puts the result on standard output already; leave out --output -")
     document, analysis = checked(program)

@@ -25,7 +25,7 @@ def command(
     json: JsonOption = False,
     color: ColorOption = None,
 ) -> None:
-    """Lists the functions that programs may call, built in and installed."""
+    """Lists the functions that programs may call."""
     from zkrun.cli.terminal import emit_json
 
     signatures = _signatures(name)

@@ -22,7 +22,7 @@ __all__ = ["command"]
 
 
 def command(program: ProgramArgument, json: JsonOption = False, color: ColorOption = None) -> None:
-    """Shows a program: its tables, every instruction with types, and the memory it will need."""
+    """Shows a program, with types and the memory that it needs."""
     from zkrun.cli.check import show_diagnostics
     from zkrun.cli.terminal import emit, emit_json, show
     from zkrun.errors import InvalidProgram
@@ -142,8 +142,13 @@ def _listing(program: Program, analysis: Analysis) -> Iterator[str]:
 
 def _text(program: Program, analysis: Analysis, path: str, instruction: Instruction) -> str:
     from zkrun.program.disassembly import line
+    from zkrun.program.instructions import Allocate
+    from zkrun.program.types import Stream
 
-    types = {info.id: info.typ for info in analysis.operands.get(path, ())}
+    operands = analysis.operands.get(path, ())
+    types = {info.id: info.typ for info in operands if not isinstance(info.typ, Stream)}
+    if isinstance(instruction, Allocate):  # which names its type itself
+        types = {}
     return line(program, instruction, types)
 
 

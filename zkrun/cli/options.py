@@ -50,7 +50,7 @@ ColorOption = Annotated[
         callback=_set_color,
         metavar="auto|always|never",
         help="Whether text is colored; auto colors terminals unless NO_COLOR is set.",
-        show_default="auto",
+        show_default=False,
     ),
 ]
 JsonOption = Annotated[

@@ -6,7 +6,7 @@ __all__ = ["command"]
 
 
 def command(json: JsonOption = False) -> None:
-    """Prints the JSON Schema of programs; it is JSON with and without --json."""
+    """Prints the JSON Schema of programs, with or without --json."""
     from zkrun.cli.terminal import emit_json
     from zkrun.program.schema import schema
 

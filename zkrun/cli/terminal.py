@@ -55,8 +55,16 @@ def note(text: str) -> None:
     _write(sys.stderr, f"{text}\n".encode(sys.stderr.encoding or "utf-8", "backslashreplace"))
 
 
-def show(*renderables: RenderableType, stream: IO[str] | None = None, least: int = 0) -> None:
-    """Shows rich renderables, on standard error or `stream`, at least `least` columns wide."""
+def show(
+    *renderables: RenderableType,
+    stream: IO[str] | None = None,
+    least: int = 0,
+    wrap: bool = True,
+) -> None:
+    """Shows rich renderables, on standard error or `stream`, at least `least` columns wide.
+
+    Without `wrap`, long lines of text are left to the terminal.
+    """
     from io import StringIO
 
     from rich.console import Console
@@ -75,7 +83,7 @@ def show(*renderables: RenderableType, stream: IO[str] | None = None, least: int
         legacy_windows=False,
     )
     with console.capture() as capture:
-        console.print(*renderables, sep="\n")
+        console.print(*renderables, sep="\n", soft_wrap=not wrap)
     text = "\n".join(line.rstrip(" ") for line in capture.get().split("\n"))
     _write(stream, text.encode(stream.encoding or "utf-8", "backslashreplace"))
 

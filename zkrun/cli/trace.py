@@ -30,7 +30,10 @@ def command(
     json: JsonOption = False,
     color: ColorOption = None,
 ) -> None:
-    """Shows a run: tables of its tracks, functions, transfers and devices, or a timeline."""
+    """Shows where the time and memory of a run went.
+
+    As tables of its tracks, functions, transfers and devices, unless an option says otherwise.
+    """
     import sys
 
     from zkrun.cli.terminal import emit_bytes, emit_json, show, width

@@ -47,10 +47,11 @@ def diagnostics_text(
     shown = diagnostics[:_MOST]
     lines = excerpts([_instruction(diagnostic.path) for diagnostic in shown])
     texts = [_finding(found, lines.get(_instruction(found.path))) for found in shown]
+    texts[1:] = [Text("\n").append_text(text) for text in texts[1:]]
     if len(diagnostics) > 1:
         hidden = len(diagnostics) - len(shown)
         more = f", the first {len(shown)} of them shown" if hidden else ""
-        texts.append(Text(f"{tally(diagnostics)}{more}", style="bold"))
+        texts.append(Text("\n").append(f"{tally(diagnostics)}{more}", style="bold"))
     return texts
 
 
@@ -74,6 +75,7 @@ def _finding(found: Diagnostic, excerpt: str | None) -> Text:
     if found.help is not None:
         text.append(f"{margin} = ", style="blue")
         text.append("help", style="bold").append(f": {safe(found.help, 1000)}\n")
+    text.rstrip()
     return text
 
 
