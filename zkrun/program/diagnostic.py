@@ -50,14 +50,18 @@ STRUCTURE_RULES: dict[str, tuple[str, str]] = {
     ),
     "ZK002": (
         "larger than zkrun reads",
-        "Documents are limited in bytes, in nesting and in the number of their values, so that "
-        "reading one never exhausts the machine. Large constants belong into files beside it.",
+        (
+            "Documents are limited in bytes, in nesting and in the number of their values, so that "
+            "reading one never exhausts the machine. Large constants belong into files beside it."
+        ),
     ),
     "ZK003": ("a key stands twice in one map", "The two values could contradict each other."),
     "ZK004": (
         "text or binary out of place",
-        "Text is valid Unicode, keys are text, binary stands only under the `bytes` of a "
-        "constant, and MessagePack extension types stand nowhere.",
+        (
+            "Text is valid Unicode, keys are text, binary stands only under the `bytes` of a "
+            "constant, and MessagePack extension types stand nowhere."
+        ),
     ),
     "ZK005": (
         "not a zkrun program of version 1",
@@ -84,13 +88,17 @@ STRUCTURE_RULES: dict[str, tuple[str, str]] = {
     "ZK015": ("unknown device", 'A device is "cpu", "disk", "gpu:0", "gpu:1", …'),
     "ZK016": (
         "not one of the forms of data",
-        "The data of a constant is `values`, `bytes` with `encoding`, or `file` with `nbytes` "
-        "and `encoding`.",
+        (
+            "The data of a constant is `values`, `bytes` with `encoding`, or `file` with `nbytes` "
+            "and `encoding`."
+        ),
     ),
     "ZK017": (
         "a constant's file cannot be named so",
-        "A file is named by a relative path inside the program's folder, its `sha256` is 64 "
-        "hexadecimal digits.",
+        (
+            "A file is named by a relative path inside the program's folder, its `sha256` is 64 "
+            "hexadecimal digits."
+        ),
     ),
     "ZK018": ("variables are named by their ids", "Keys of `variables` are ids as decimal text."),
     "ZK019": ("bytes after the program", "The document ends with its one map."),

@@ -8,7 +8,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]  # it has no types
@@ -72,14 +72,15 @@ def _plain(value: Any) -> Any:
         if not field.init:
             continue
         item = getattr(value, field.name)
-        if item is None or item == field.default or (item in ([], {}) and _is_optional(field)):
-            continue
-        shown[field.name] = _plain(item)
+        if not _is_default(field, item):
+            shown[field.name] = _plain(item)
     return shown
 
 
-def _is_optional(field: Any) -> bool:
-    return callable(field.default_factory)
+def _is_default(field: Any, value: Any) -> bool:
+    if field.default_factory is not MISSING:
+        return bool(value == field.default_factory())
+    return field.default is not MISSING and bool(value == field.default)
 
 
 def _dumps(value: Any) -> str:

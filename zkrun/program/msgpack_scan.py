@@ -73,15 +73,15 @@ def _scan(data: bytes) -> tuple[str, str] | None:
             start = at
             count, at = _count(data, head, at)
             is_map = head < 0x90 or head >= 0xDE
-            if is_map and count > MAX_KEYS and start != names_at:
-                return "ZK002", f"the map at byte {start} has more than {MAX_KEYS} keys"
             if is_map:
                 count *= 2
+            if count > end - at:
+                raise IndexError
+            if is_map and count > 2 * MAX_KEYS and start != names_at:
+                return "ZK002", f"the map at byte {start} has more than {MAX_KEYS} keys"
             total += count
             if total > MAX_VALUES:
                 return "ZK002", f"the document has more than {MAX_VALUES} values"
-            if count > end - at:
-                raise IndexError
             outer.append((left, in_map))
             if len(outer) > MAX_DEPTH:
                 return "ZK002", f"maps and lists are nested deeper than {MAX_DEPTH}"
