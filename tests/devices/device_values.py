@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from py_ecc import optimized_bls12_381, optimized_bn128
@@ -13,6 +13,7 @@ from zkrun.devices.base import Data, Device, Function
 from zkrun.program.calls import resolve_call
 from zkrun.program.document import FunctionEntry
 from zkrun.program.types import (
+    Group,
     Point,
     PointArray,
     Scalar,
@@ -26,7 +27,7 @@ from zkrun.program.types import (
 CURVES = (BN254, BLS12_381)
 
 # How a view lies in its whole array, from its length: (whole, offset).
-LAYOUTS = {
+LAYOUTS: dict[str, Callable[[int], tuple[int, int]]] = {
     "whole": lambda n: (n, 0),
     "slice": lambda n: (n + 5, 3),
     "rotated": lambda n: (n, n // 2 if n > 1 else 0),
@@ -75,7 +76,7 @@ PointValue = tuple[int, ...] | None
 
 
 def points(
-    device: Device, curve: Curve, group: str, values: Sequence[PointValue], layout: str = "whole"
+    device: Device, curve: Curve, group: Group, values: Sequence[PointValue], layout: str = "whole"
 ) -> Data:
     data = place(device, PointArray(len(values), group), curve, layout)
     coordinates = 2 if group == "g1" else 4
@@ -84,7 +85,7 @@ def points(
     return data
 
 
-def point(device: Device, curve: Curve, group: str, value: PointValue) -> Data:
+def point(device: Device, curve: Curve, group: Group, value: PointValue) -> Data:
     many = points(device, curve, group, [value])
     return Data(Point(group), many.block, many.address, many.item, 1, 0, 1)
 
@@ -136,7 +137,7 @@ def random_scalars(curve: Curve, n: int, seed: int = 1) -> list[int]:
     return values
 
 
-def multiples(curve: Curve, group: str, factors: Sequence[int]) -> list[PointValue]:
+def multiples(curve: Curve, group: Group, factors: Sequence[int]) -> list[PointValue]:
     """k·G for each factor, by py_ecc."""
     module: Any = optimized_bn128 if curve is BN254 else optimized_bls12_381
     base = module.G1 if group == "g1" else module.G2

@@ -24,9 +24,10 @@ from device_values import (
 from zkrun.algebra.curves import BLS12_381, BN254, Curve
 from zkrun.devices.base import Data, Device
 from zkrun.devices.cpu.functions import FACTORIES
+from zkrun.devices.registry import close_devices, open_devices
 from zkrun.errors import RunFailed
 from zkrun.program.functions.registry import BUILT_IN
-from zkrun.program.types import Point, Scalar, ScalarArray
+from zkrun.program.types import Group, Point, Scalar, ScalarArray
 
 LENGTHS = (0, 1, 2, 3, 7, 8, 9, 33, 255, 1025)
 both_curves = pytest.mark.parametrize("curve", CURVES, ids=lambda curve: curve.name)
@@ -230,9 +231,9 @@ def test_permute(device: Device, curve: Curve, layout: str) -> None:
         expected = lookup_permutation(a[:usable], t[:usable])
         for out, old, new in zip(outs, before, expected, strict=True):
             assert scalar_values(out, curve) == new + old[usable:]
+    outs = [scalars(device, curve, [0] * 4) for _ in range(2)]
+    ins = [scalars(device, curve, [4, 5, 6, 4]), scalars(device, curve, [4, 5, 7, 8])]
     with pytest.raises(RunFailed, match="row 2"):
-        outs = [scalars(device, curve, [0] * 4) for _ in range(2)]
-        ins = [scalars(device, curve, [4, 5, 6, 4]), scalars(device, curve, [4, 5, 7, 8])]
         call(device, curve, "permute", {"usable": 4}, outs, ins)
 
 
@@ -290,7 +291,7 @@ def test_ntt(device: Device, curve: Curve, layout: str) -> None:
 @both_curves
 @any_layout
 @pytest.mark.parametrize("group", ["g1", "g2"])
-def test_msm(device: Device, curve: Curve, group: str, layout: str) -> None:
+def test_msm(device: Device, curve: Curve, group: Group, layout: str) -> None:
     r = curve.r
     factors = [1, 2, 0, 5, 5, r - 5, 7, 0, 11, r - 1, 1, 13]
     bases = points(device, curve, group, multiples(curve, group, factors), layout)
@@ -312,8 +313,6 @@ def test_msm(device: Device, curve: Curve, group: str, layout: str) -> None:
 
 @both_curves
 def test_interpolate_and_assemble_poly(curve: Curve) -> None:
-    from zkrun.devices.registry import open_devices
-
     cpu = open_devices(["cpu"])["cpu"]
     r = curve.r
     for layout in LAYOUTS:
@@ -333,11 +332,10 @@ def test_interpolate_and_assemble_poly(curve: Curve) -> None:
 
 
 def test_what_is_for_the_cpu_does_not_bind_on_a_gpu() -> None:
-    from zkrun.devices.registry import close_devices, open_devices
-
     devices = open_devices(["gpu:0"], gpu="virtual")
     gpu = devices["gpu:0"]
+    args = [scalar(gpu, BN254, 1)]
+    outs = [place(gpu, ScalarArray(1), BN254)]
     with pytest.raises(RunFailed, match="does not run on a GPU"):
-        args = [scalar(gpu, BN254, 1)]
-        bind(gpu, BN254, "assemble_poly", {}, [place(gpu, ScalarArray(1), BN254)], args)
+        bind(gpu, BN254, "assemble_poly", {}, outs, args)
     close_devices(devices)

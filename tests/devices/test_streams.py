@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from device_values import place, scalars
@@ -43,7 +44,7 @@ def setting() -> Iterator[Setting]:
 def test_work_runs_in_order_and_is_timed(setting: Setting) -> None:
     stream, seen = setting.stream(), list[int]()
     for i in range(500):
-        stream.run(i, lambda i=i: seen.append(i))  # type: ignore[misc]  # mypy infers no default
+        stream.run(i, partial(seen.append, i))
     stream.synchronize()
     assert seen == list(range(500))
     assert [at for at, _, _ in setting.spans] == seen
@@ -55,7 +56,12 @@ def test_events_order_two_streams(setting: Setting) -> None:
     gate = threading.Event()
     second.wait(0, event)
     second.run(1, lambda: seen.append("second"))
-    first.run(2, lambda: (gate.wait(), seen.append("first"))[1])
+
+    def work() -> None:
+        gate.wait()
+        seen.append("first")
+
+    first.run(2, work)
     first.record(3, event)
     assert not event.is_complete()
     gate.set()
@@ -121,7 +127,13 @@ def test_cancelling_wakes_a_stream_that_waits_for_ever(setting: Setting) -> None
 def test_closing_drops_what_has_not_started(setting: Setting) -> None:
     stream, started, gate = setting.stream(), threading.Event(), threading.Event()
     seen, event = list[int](), Event()
-    stream.run(0, lambda: (started.set(), gate.wait(), seen.append(0))[2])
+
+    def work() -> None:
+        started.set()
+        gate.wait()
+        seen.append(0)
+
+    stream.run(0, work)
     stream.run(1, lambda: seen.append(1))
     stream.record(2, event)
     started.wait()
@@ -176,7 +188,7 @@ def test_shuffling_keeps_the_order_that_events_give() -> None:
         for i in range(30):
             stream, event = streams[i % 3], Event()
             stream.wait(3 * i, last)
-            stream.run(3 * i + 1, lambda i=i: seen.append(i))  # type: ignore[misc]  # as above
+            stream.run(3 * i + 1, partial(seen.append, i))
             stream.record(3 * i + 2, event)
             last = event
         last.wait()

@@ -1,4 +1,4 @@
-"""Transcripts against implementations straight from their descriptions, and against known challenges."""
+"""Transcripts against their descriptions, and against challenges that are known."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from device_values import (
     scalar_values,
     scalars,
 )
+from py_ecc import optimized_bls12_381 as model
 from py_ecc.bls.point_compression import compress_G1, compress_G2
-from py_ecc.optimized_bls12_381 import FQ, FQ2, Z1
 
 from zkrun.algebra.curves import BLS12_381, BN254, Curve
 from zkrun.devices.base import Device
@@ -110,7 +110,9 @@ def test_blake2b(cpu: Device, curve: Curve, layout: str) -> None:
     assert squeeze(cpu, curve, transcript) == expected()
     for n in (1, 0, 5, 40):
         values = random_scalars(curve, n)
-        call(cpu, curve, "write_transcript", {}, [transcript], [scalars(cpu, curve, values, layout)])
+        call(
+            cpu, curve, "write_transcript", {}, [transcript], [scalars(cpu, curve, values, layout)]
+        )
         encoded = [v.to_bytes(32, "little") for v in values]
         state += b"".join(b"\x02" + e for e in encoded)
         proof += b"".join(encoded)
@@ -213,13 +215,14 @@ def test_compressed_bls12_381_points_are_those_of_its_specification() -> None:
     factors = [1, 2, 3, 4, BLS12_381.r - 1, BLS12_381.r - 2, 0]
     for value in multiples(BLS12_381, "g1", factors):
         encoded = compress(canonical(value, BLS12_381, "g1"), BLS12_381)
-        model = compress_G1((FQ(value[0]), FQ(value[1]), FQ(1)) if value else Z1)
-        assert encoded == int(model).to_bytes(48, "big")
+        expected = compress_G1((*map(model.FQ, value), model.FQ(1)) if value else model.Z1)
+        assert encoded == int(expected).to_bytes(48, "big")
     for value in multiples(BLS12_381, "g2", factors[:-1]):
         assert value is not None
         encoded = compress(canonical(value, BLS12_381, "g2"), BLS12_381)
-        model2 = compress_G2((FQ2(value[:2]), FQ2(value[2:]), FQ2([1, 0])))
-        assert encoded == b"".join(int(z).to_bytes(48, "big") for z in model2)
+        x, y = model.FQ2(value[:2]), model.FQ2(value[2:])
+        pair = compress_G2((x, y, model.FQ2.one()))
+        assert encoded == b"".join(int(z).to_bytes(48, "big") for z in pair)
     assert compress(bytes(192), BLS12_381) == b"\xc0" + bytes(95)
 
 

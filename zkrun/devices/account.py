@@ -10,6 +10,9 @@ from zkrun.errors import ResourceLimit
 __all__ = ["Account", "Counter", "bytes_text"]
 
 
+_MOST = 1 << 62
+
+
 class Counter(Protocol):
     """Counts bytes. The native Context is one, to which kernels add their scratch memory."""
 
@@ -62,6 +65,8 @@ class Account:
     def take(self, nbytes: int) -> None:
         """Counts `nbytes` as taken. ResourceLimit where that would pass the limit."""
         with self._lock:
+            if nbytes > _MOST:
+                raise self.refusal(nbytes, "no memory is that large")
             if self.limit is not None and self._counter.current + nbytes > self.limit:
                 raise self.refusal(nbytes, f"the limit set for it is {bytes_text(self.limit)}")
             self._counter.add(nbytes)

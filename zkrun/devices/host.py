@@ -39,7 +39,7 @@ _PIECE = 64 << 20  # bytes copied between two looks at whether the run goes on
 def memory(address: int, nbytes: int) -> memoryview:
     """The bytes at an address of this process, writable, valid as long as the memory is."""
     if not nbytes:
-        return memoryview(b"")
+        return memoryview(bytearray())
     return memoryview((ctypes.c_ubyte * nbytes).from_address(address)).cast("B")
 
 

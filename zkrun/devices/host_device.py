@@ -43,7 +43,7 @@ class HostDevice(Device):
         return Block(self, address, nbytes, region)
 
     def free(self, block: Block) -> None:
-        if self._arena is not None and self._arena.holds(block):
+        if self._arena is not None and block.arena:
             self._arena.free(block)  # not wiped: work that is queued may still read it
             return
         region: Region = block.owner

@@ -20,7 +20,6 @@ class ReservedArena:
         self._device = device
         self._address = address
         self._ranges = Arena(nbytes)
-        self._live: set[Block] = set()
         self._lock = threading.Lock()
 
     @staticmethod
@@ -33,18 +32,12 @@ class ReservedArena:
         try:
             with arena._lock:
                 arena._ranges.allocate(offset, nbytes)
-                block = Block(device, arena._address + offset, nbytes, arena._owner)
-                arena._live.add(block)
+                block = Block(device, arena._address + offset, nbytes, arena._owner, True)
         except ArenaConflict as conflict:
             raise RunFailed(f"{device.name}: {conflict}") from None
         return block
 
-    def holds(self, block: Block) -> bool:
-        """Whether a live block lies in this arena."""
-        return block in self._live
-
     def free(self, block: Block) -> None:
         """Ends the life of a block of this arena."""
         with self._lock:
-            self._live.remove(block)
             self._ranges.free(block.address - self._address, block.nbytes)

@@ -20,6 +20,6 @@ def open_device(name: str, settings: Settings) -> Device:
 
 def describe() -> list[DeviceInfo]:
     """The one CPU of this machine."""
-    from zkrun.devices.cpu.describe import describe_cpu
+    from zkrun.devices.cpu.description import describe_cpu
 
     return [describe_cpu()]

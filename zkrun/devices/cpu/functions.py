@@ -7,7 +7,6 @@ checks nothing; what only the values can show (a repeated x, the inverse of zero
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -144,8 +143,8 @@ def _interpolate(call: Call, tools: Tools) -> Function:
     count = len(call.immutable) // 2
 
     def run(mutable: Values, immutable: Values) -> None:
-        xs, ys = _joined(immutable[:count]), _joined(immutable[count:])
-        if not native(context, view(mutable[0]), *(_view_of(tools, b, count) for b in (xs, ys))):
+        values = [view(value) for value in immutable]
+        if not native(context, view(mutable[0]), values[:count], values[count:]):
             raise RunFailed("interpolate: two of the points have the same x")
 
     return run
@@ -153,7 +152,7 @@ def _interpolate(call: Call, tools: Tools) -> Function:
 
 def _assemble_poly(call: Call, tools: Tools) -> Function:
     def run(mutable: Values, immutable: Values) -> None:
-        host.write(mutable[0], _joined(immutable))
+        host.write(mutable[0], b"".join([host.read(scalar) for scalar in immutable]))
 
     return run
 
@@ -230,12 +229,3 @@ def _montgomery(value: int, curve: Curve) -> bytes:
     """A parameter that is a scalar, as in memory."""
     field = curve.scalar
     return (value * field.montgomery_radix % field.modulus).to_bytes(field.bytes, "little")
-
-
-def _joined(scalars: Values) -> bytearray:
-    """Scalars one after the other."""
-    return bytearray().join(ctypes.string_at(s.address, s.item) for s in scalars)
-
-
-def _view_of(tools: Tools, elements: bytearray, count: int) -> Any:
-    return tools.native.View(host.address_of(elements), count, 0, count)

@@ -242,10 +242,10 @@ def available_memory() -> int | None:
 
 def _kibibytes(path: str, key: str) -> int | None:
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            match = re.search(rf"^{key}:\s*(\d+) kB", file.read(), re.MULTILINE)
+        text = Path(path).read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
+    match = re.search(rf"^{key}:\s*(\d+) kB", text, re.MULTILINE)
     return int(match[1]) * 1024 if match else None
 
 

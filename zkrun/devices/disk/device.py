@@ -48,7 +48,7 @@ class DiskDevice(Device):
         return ReservedArena.block(self._arena, self, offset, nbytes)
 
     def free(self, block: Block) -> None:
-        if self._arena is not None and self._arena.holds(block):
+        if self._arena is not None and block.arena:
             self._arena.free(block)
             return
         with self._lock:

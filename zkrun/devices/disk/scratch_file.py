@@ -69,7 +69,7 @@ def _open_unnamed(folder: Path) -> int:
         if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
             raise
     fd, name = tempfile.mkstemp(prefix="zkrun-", dir=folder)  # a file system without O_TMPFILE
-    os.unlink(name)
+    Path(name).unlink()
     return fd
 
 
