@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "report"))
-from traces import commitment  # noqa: E402  # the path to it has just been set
+from traces import commitment
 
 PROGRAMS = Path(__file__).parent / "programs"
 START = "import sys; sys.argv[0] = 'zkrun'; from zkrun.cli.app import main; main()"

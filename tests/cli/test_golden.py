@@ -1,8 +1,8 @@
 """Sessions of the command line: what is typed, and all that comes back.
 
 A file of `golden/` is a session in one folder. `$` starts a command (`< FILE` feeds its standard
-input), a line of two spaces is standard output, `! ` standard error, `[3]` the exit code where it is not
-0. A line `…` stands for any lines, such as those with times. ZKRUN_BLESS=1 writes what comes back.
+input), a line of two spaces is standard output, `! ` standard error, `[3]` the exit code unless 0.
+A line `…` stands for any lines, such as those with times. ZKRUN_BLESS=1 writes what comes back.
 """
 
 import os

@@ -71,7 +71,7 @@ def test_ctrl_c_after_a_second_of_work(folder: Path, tmp_path: Path) -> None:
         stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout, stderr) == (130, b"", b"error: interrupted\n")
     assert not (folder / "result.json").exists()
-    assert not [name for name in os.listdir(folder) if name.startswith(".")]
+    assert not list(folder.glob(".*"))
 
 
 def test_a_reader_that_goes_away_is_no_error(folder: Path, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_reader_that_goes_away_is_no_error(folder: Path, tmp_path: Path) -> No
 
 
 def test_a_full_disk_behind_standard_output_is_said(folder: Path) -> None:
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [sys.executable, "-c", START, "schema"],
             cwd=folder,

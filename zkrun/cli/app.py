@@ -40,7 +40,7 @@ def _version(value: bool) -> None:
         from zkrun.cli.terminal import emit
 
         emit(f"zkrun {__version__}\n")
-        raise typer.Exit()
+        raise typer.Exit
 
 
 @app.callback()
@@ -56,6 +56,8 @@ def _zkrun(
 
 def main() -> None:
     """The entry point: runs the command line of the process and exits."""
+    # No plugin of pydantic has a say in what zkrun accepts, and looking for them takes time.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     sys.exit(_run())
 
 

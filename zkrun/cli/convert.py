@@ -36,8 +36,9 @@ def command(
     """Converts a program between JSON and MessagePack, without loss."""
     from zkrun.cli.terminal import emit_bytes, emit_json
     from zkrun.errors import UsageError
-    from zkrun.program.decode import from_raw, read_bytes, read_document
+    from zkrun.program.decode import from_raw, read_bytes
     from zkrun.program.encode import to_json, to_msgpack
+    from zkrun.program.reading import read_document
     from zkrun.runtime.files import write_whole
 
     if json and target == "-":

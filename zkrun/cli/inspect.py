@@ -91,8 +91,12 @@ def _table(titles: tuple[str, ...], rows: list[list[str]]) -> Iterator[Renderabl
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for title in titles:
-        justify = "right" if title in ("#", "size") else "left"
-        table.add_column(title, justify=justify, no_wrap=title != "function", overflow="fold")
+        table.add_column(
+            title,
+            justify="right" if title in ("#", "size") else "left",
+            no_wrap=title != "function",
+            overflow="fold",
+        )
     for row in rows:
         table.add_row(*(Text(safe(cell)) for cell in row))
     yield table
@@ -125,7 +129,7 @@ def _form(constant: Constant) -> str:
 
 
 def _listing(program: Program, analysis: Analysis) -> Iterator[str]:
-    """One line an instruction: its index in its thread, indented by Fork, what it does, its source."""
+    """One line an instruction: its index in its thread, what it does, where it comes from."""
     from zkrun.program.document import walk
     from zkrun.report.text import safe
 

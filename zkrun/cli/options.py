@@ -63,19 +63,27 @@ ProgramArgument = Annotated[
     ),
 ]
 
-_UNITS = {"": 0, "b": 0, "kib": 10, "mib": 20, "gib": 30, "tib": 40}
-_DECIMAL = {"kb": 3, "mb": 6, "gb": 9, "tb": 12}
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 1000,
+    "kib": 2**10,
+    "mb": 1000**2,
+    "mib": 2**20,
+    "gb": 1000**3,
+    "gib": 2**30,
+    "tb": 1000**4,
+    "tib": 2**40,
+}
 _SIZE = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,6}))?\s*([a-z]*)", re.ASCII)
 
 
 def parse_size(text: str) -> int:
     """Bytes of `1048576`, `512MiB`, `1.5GiB` or `8GB`. UsageError otherwise."""
     match = _SIZE.fullmatch(text.strip().lower())
-    if match and (match[3] in _UNITS or match[3] in _DECIMAL):
-        unit = match[3]
-        scale = 2 ** _UNITS[unit] if unit in _UNITS else 10 ** _DECIMAL[unit]
+    if match and match[3] in _UNITS:
         fraction = match[2] or ""
-        return int(match[1] + fraction) * scale // 10 ** len(fraction)
+        return int(match[1] + fraction) * _UNITS[match[3]] // int("1" + "0" * len(fraction))
     raise UsageError(f"{text!r} is not a size: write bytes, or for example 512MiB or 8GiB")
 
 

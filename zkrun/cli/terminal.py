@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from zkrun.errors import ResourceLimit, RunFailed
 
@@ -36,7 +36,7 @@ settings = _Settings()
 
 def emit(text: str) -> None:
     """Text on standard output."""
-    emit_bytes(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+    _print(sys.stdout, text)
 
 
 def emit_bytes(payload: bytes) -> None:
@@ -52,12 +52,12 @@ def emit_json(value: Any) -> None:
 
 def note(text: str) -> None:
     """A line for people on standard error."""
-    _write(sys.stderr, f"{text}\n".encode(sys.stderr.encoding or "utf-8", "backslashreplace"))
+    _print(sys.stderr, f"{text}\n")
 
 
 def show(
     *renderables: RenderableType,
-    stream: IO[str] | None = None,
+    stream: TextIO | None = None,
     least: int = 0,
     wrap: bool = True,
 ) -> None:
@@ -69,7 +69,8 @@ def show(
 
     from rich.console import Console
 
-    stream = sys.stderr if stream is None else stream
+    if stream is None:
+        stream = sys.stderr
     colored = _colored(stream)
     console = Console(
         file=StringIO(),
@@ -84,11 +85,10 @@ def show(
     )
     with console.capture() as capture:
         console.print(*renderables, sep="\n", soft_wrap=not wrap)
-    text = "\n".join(line.rstrip(" ") for line in capture.get().split("\n"))
-    _write(stream, text.encode(stream.encoding or "utf-8", "backslashreplace"))
+    _print(stream, "\n".join(line.rstrip(" ") for line in capture.get().split("\n")))
 
 
-def width(stream: IO[str]) -> int:
+def width(stream: TextIO) -> int:
     """Columns of the terminal behind a stream; $COLUMNS where it is set."""
     if (columns := os.environ.get("COLUMNS", "")).isdigit() and int(columns):
         return int(columns)
@@ -98,17 +98,21 @@ def width(stream: IO[str]) -> int:
         return _WIDTH
 
 
-def _colored(stream: IO[str]) -> bool:
+def _colored(stream: TextIO) -> bool:
     if settings.color != "auto":
         return settings.color == "always"
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return stream.isatty() and not plain
 
 
-def _write(stream: IO[str], payload: bytes) -> None:
+def _print(stream: TextIO, text: str) -> None:
+    _write(stream, text.encode(stream.encoding or "utf-8", "backslashreplace"))
+
+
+def _write(stream: TextIO, payload: bytes) -> None:
     try:
         stream.flush()
-        stream.buffer.write(payload)  # type: ignore[attr-defined]  # standard streams have a buffer
+        stream.buffer.write(payload)
         stream.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

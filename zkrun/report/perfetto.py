@@ -132,17 +132,15 @@ def _flow_events(
 ) -> Iterator[_Event]:
     """An arrow a flow, each with an id of its own, from inside one slice to inside another."""
     for index, flow in enumerate(trace.flows, start=1):
-        ends = (
-            _inside(slices.get(flow.record_track, []), flow.record_time),
-            _inside(slices.get(flow.wait_track, []), flow.wait_time),
-        )
-        if ends[0] is None or ends[1] is None:
+        recorded = _inside(slices.get(flow.record_track, []), flow.record_time)
+        waited = _inside(slices.get(flow.wait_track, []), flow.wait_time)
+        if recorded is None or waited is None:
             continue
         common = {"name": f"event {flow.event}", "cat": "event", "id": index}
         start = {"ph": "s", **common, **places[flow.record_track]}
         finish = {"ph": "f", "bp": "e", **common, **places[flow.wait_track]}
-        yield {**start, "ts": min(ends) / 1000}
-        yield {**finish, "ts": ends[1] / 1000}
+        yield {**start, "ts": min(recorded, waited) / 1000}
+        yield {**finish, "ts": waited / 1000}
 
 
 def _inside(spans: list[Span], time: int) -> int | None:

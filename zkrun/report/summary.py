@@ -99,7 +99,7 @@ class DeviceSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All of it. `work` is the time spent working on all tracks; `transfer_work` of it moved data."""
+    """All of it. `work` is the time of all working spans, `transfer_work` that of transfers."""
 
     program: str
     started: str
