@@ -105,7 +105,7 @@ def _touches(call: Call) -> tuple[tuple[Touch, ...], tuple[Touch, ...]]:
         if touched is not None and touched[at] < types.length(typ):
             extent = touched[at]
         scratch = isinstance(typ, types.GpuBuffer)
-        if argument.effect == "reads" or argument.effect == "updates" and not scratch:
+        if argument.effect == "reads" or (argument.effect == "updates" and not scratch):
             reads.append((at, extent))
         if at < len(mutable):
             writes.append((at, extent))

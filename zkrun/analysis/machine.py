@@ -12,17 +12,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from zkrun.analysis import ending
+from zkrun.analysis.bindings import Bindings
 from zkrun.analysis.calls import Calls
 from zkrun.analysis.forecast import Ledger
 from zkrun.analysis.intervals import IntervalMap
 from zkrun.analysis.operands import Operands
 from zkrun.analysis.order import Event, Free, Place, Queue, Thread, Work, advance
 from zkrun.analysis.reporter import Refused, Reporter, Skipped
-from zkrun.analysis.rules import binding, definedness, operands
-from zkrun.analysis.search import binders, element_range, queued_writes
+from zkrun.analysis.rules import binding, definedness
+from zkrun.analysis.search import element_range, queued_writes
 from zkrun.analysis.values import (
     POISON,
     Bound,
@@ -32,17 +33,14 @@ from zkrun.analysis.values import (
     unwritten,
     write,
 )
-from zkrun.program import types
 from zkrun.program.document import Program
 from zkrun.program.instructions import Effect, Instruction
 from zkrun.program.instructions import operands as marks
 
 __all__ = ["Handler", "Machine"]
 
-_T = TypeVar("_T", bound=types.Typ)
 
-
-class Machine:
+class Machine(Bindings):
     """The state of the walk. `run` walks; findings go to the reporter."""
 
     def __init__(
@@ -52,14 +50,11 @@ class Machine:
         handlers: dict[type, Handler],
         collected: Operands | None = None,
     ) -> None:
-        self.program = program
+        super().__init__(program, reporter)
         self.curve = program.curve_record
-        self.report = reporter
         self.calls = Calls(program)
         self.ledger = Ledger()
         self.arenas: dict[str, IntervalMap] = {}
-        self.variables: dict[int, Bound] = {}
-        self.unbound: dict[int, Place] = {}  # the instruction that unbound a variable last
         self.live: dict[Storage, None] = {}  # what Allocate made and nothing has freed, in order
         self.threads: dict[int, Thread] = {}
         self.events: dict[int, Event] = {}
@@ -72,8 +67,6 @@ class Machine:
         self._handlers = handlers
         self._collected = collected
         self.tables: dict[tuple[str, int], Value] = {}  # constants and inputs that were loaded
-        self._types: dict[types.Typ, types.Typ] = {}
-        self._arrays: dict[tuple[str, int], types.Array] = {}
 
     # The walk
 
@@ -111,7 +104,6 @@ class Machine:
 
     @property
     def place(self) -> Place:
-        """The instruction that runs."""
         return Place(self.thread, self.thread.at)
 
     def _abandon(self, instruction: Instruction) -> None:
@@ -129,122 +121,6 @@ class Machine:
                     event = self.event(id)
                     event.complete = True
                     self.recorded(event)
-
-    # Variables
-
-    def use(self, operand: str, id: int) -> Bound:
-        """What a variable is bound to; it must be alive."""
-        bound = self.variables.get(id)
-        if bound is None:
-            self._unbound(operand, id)
-        elif bound is POISON:
-            raise Skipped
-        elif (freed := _freed(bound)) is not None:
-            self.variables[id] = POISON
-            name, by = self.report.variable(id), self.report.at(freed)
-            raise Refused(
-                binding.FREED,
-                f"{name} is dead: its memory is freed by the {by}",
-                "move that Deallocate behind the last use, of views, copies and tuples too",
-                operand,
-            )
-        assert bound is not None
-        return bound
-
-    def value(self, operand: str, id: int, *kinds: type) -> Value:
-        """As `use`, for a variable that is no tuple; of one of these kinds, where they are given."""
-        bound = self.variables.get(id)
-        if bound.__class__ is not Value or bound.storage.freed is not None or bound is POISON:
-            bound = self.use(operand, id)
-        if kinds and bound.typ.__class__ not in kinds or bound.__class__ is not Value:
-            wanted = " or ".join(kind.__name__ for kind in kinds) or "value that is no tuple"
-            name = self.report.variable(id)
-            raise Refused(
-                operands.WRONG_KIND,
-                f"{name} is a {bound.typ}; a {wanted} belongs here",
-                operand=operand,
-            )
-        return bound
-
-    def stream(self, operand: str, id: int) -> Value:
-        """A variable that is a live Stream."""
-        return self.value(operand, id, types.Stream)
-
-    def writable(self, operand: str, id: int, value: Value) -> None:
-        """Refuses to write to constants and inputs."""
-        if value.storage.read_only:
-            name = self.report.variable(id)
-            raise Refused(
-                operands.READ_ONLY,
-                f"{name} is read-only: it refers to {value.storage.read_only}",
-                "Transfer it into allocated memory and write there",
-                operand,
-            )
-
-    def free_to_bind(self, operand: str, id: int) -> None:
-        """Refuses a variable that is bound. Dead aliases count as unbound."""
-        old = self.variables.get(id)
-        if old is None or old is POISON or _freed(old) is not None:
-            return
-        owns = isinstance(old, Value) and old.storage.owner == id
-        raise Refused(
-            binding.ALREADY_BOUND,
-            f"{self.report.variable(id)} is already bound, to a {old.typ} on {device_of(old)}",
-            f"use another id, or unbind it first with {'Deallocate' if owns else 'RemoveRegister'}",
-            operand,
-        )
-
-    def bind(self, operand: str, id: int, value: Bound) -> None:
-        """Binds a variable that must be unbound."""
-        if id in self.variables:
-            self.free_to_bind(operand, id)
-        self.variables[id] = value
-
-    def unbind(self, id: int) -> None:
-        """Unbinds a variable, remembering where."""
-        del self.variables[id]
-        self.unbound[id] = self.place
-
-    def array(self, typ: types.Typ, length: int) -> types.Array:
-        """The array type of another length, one object for each type."""
-        assert isinstance(typ, types.ScalarArray | types.PointArray)
-        key = (typ.group if isinstance(typ, types.PointArray) else "", length)
-        known = self._arrays.get(key)
-        if known is None:
-            known = self._arrays[key] = self.one(types.with_length(typ, length))
-        return known
-
-    def one(self, typ: _T) -> _T:
-        """The one object that stands for a type, so that types can be told apart by identity."""
-        return self._types.setdefault(typ, typ)  # type: ignore[return-value]  # itself
-
-    def _unbound(self, operand: str, id: int) -> None:
-        """Reports a use of a variable that is not bound, and says why it is not."""
-        self.variables[id] = POISON
-        name, help = self.report.variable(id), None
-        place = self.unbound.get(id)
-        if place is not None:
-            message = f"{name} is unbound since the {self.report.at(place)}"
-            if place.instruction.op == "Deallocate":
-                raise Refused(
-                    binding.FREED,
-                    f"{name} is dead: its memory is freed by the {self.report.at(place)}",
-                    "move that Deallocate behind the last use",
-                    operand,
-                )
-        else:
-            message = f"{name} is not bound here"
-        others = [p for p in binders(self.program, id) if not p.startswith(f"{self.place.path}/")]
-        if others and place is None:
-            thread = self.thread.prefix
-            if others[0].rsplit("/", 1)[0] == thread:
-                help = f"it is bound only later, at {others[0]}"
-            else:
-                help = (
-                    f"{others[0]} in another thread binds it, and nothing orders that before: "
-                    "Join that thread, or Wait for an event that it records"
-                )
-        raise Refused(binding.UNBOUND, message, help, operand)
 
     # Bytes
 
@@ -342,18 +218,3 @@ Handler: TypeAlias = Callable[[Machine, Instruction], bool | None]
 
 _BINDING = (Effect.OWNS, Effect.BINDS)
 _WRITING = (Effect.WRITES, Effect.WRITES_PART)
-
-
-def _freed(bound: Bound) -> Place | None:
-    """The Deallocate that has killed a variable, or a part of the tuple that it is."""
-    if bound.__class__ is Value:
-        return bound.storage.freed
-    for leaf in leaves(bound):
-        if leaf.storage.freed is not None:
-            return leaf.storage.freed
-    return None
-
-
-def device_of(bound: Bound) -> str:
-    """The device of a value; a tuple is references, on the CPU."""
-    return bound.storage.device if isinstance(bound, Value) else "cpu"

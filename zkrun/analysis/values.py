@@ -25,6 +25,7 @@ __all__ = [
     "Storage",
     "TupleValue",
     "Value",
+    "kill",
     "leaves",
     "overlap",
     "unwritten",
@@ -43,6 +44,7 @@ class Storage:
         "device",
         "freed",
         "gone",
+        "holders",
         "item",
         "offset",
         "owner",
@@ -64,6 +66,7 @@ class Storage:
         self.offset: int | None = None  # the place in the device's arena
         self.born: Place | None = None
         self.freed: Place | None = None  # the Deallocate; every reference is dead from there on
+        self.holders: list[TupleValue] = []  # the tuples that refer to it
         self.gone: Place | None = None  # that Deallocate, once the memory has really gone back
         self.queue: Queue | None = None  # of a stream
 
@@ -83,6 +86,11 @@ class Value:
         self.offset = offset
         self.length = length
 
+    @property
+    def freed(self) -> Place | None:
+        """The Deallocate that has killed it."""
+        return self.storage.freed
+
     def part(self, start: int, length: int) -> Value:
         """Elements start ≤ i < start + length of this view; its type is not adapted."""
         whole = self.storage.whole
@@ -92,7 +100,7 @@ class Value:
 class TupleValue:
     """References to other values. `count` is how many values it holds, those of inner tuples too."""
 
-    __slots__ = ("count", "depth", "items", "typ")
+    __slots__ = ("count", "depth", "freed", "holders", "items", "typ")
 
     def __init__(self, typ: types.Tuple, items: tuple[Bound, ...]) -> None:
         self.typ = typ
@@ -100,12 +108,27 @@ class TupleValue:
         self.count: int = sum(item.count if isinstance(item, TupleValue) else 1 for item in items)
         inner = (item.depth for item in items if isinstance(item, TupleValue))
         self.depth: int = 1 + max(inner, default=0)
+        self.freed: Place | None = None  # the Deallocate of anything that it refers to
+        self.holders: list[TupleValue] = []
+        for item in items:
+            (item.storage if isinstance(item, Value) else item).holders.append(self)
 
 
 Bound: TypeAlias = Value | TupleValue
 
 POISON = Value(Storage(types.Scalar(), "cpu", 1, 0), types.Scalar(), 0, 1)
 """Bound where an error has been reported: whatever uses it says nothing more."""
+
+
+def kill(storage: Storage, place: Place) -> None:
+    """Marks a storage and every tuple that refers to it as freed."""
+    storage.freed = place
+    rest = list(storage.holders)
+    while rest:
+        holder = rest.pop()
+        if holder.freed is None:
+            holder.freed = place
+            rest += holder.holders
 
 
 def leaves(value: Bound) -> Iterator[Value]:

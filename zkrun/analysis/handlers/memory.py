@@ -16,6 +16,7 @@ from zkrun.analysis.values import (
     Storage,
     TupleValue,
     Value,
+    kill,
 )
 from zkrun.program import types
 from zkrun.program.instructions import (
@@ -136,7 +137,8 @@ def deallocate(m: Machine, i: Deallocate) -> None:
     if i.stream is not None:
         stream = m.stream("/stream", i.stream)
         stream_on(m, i.stream, stream, (storage.device,), "memory that is freed lives")
-    storage.freed = m.place
+    place = m.place
+    kill(storage, place)
     del m.live[storage]
     storage.owner = None
     m.unbind(i.id)
@@ -147,14 +149,17 @@ def deallocate(m: Machine, i: Deallocate) -> None:
     elif storage.queue is not None:
         pass  # work that is queued on a stream runs all the same
     elif stream is None:
-        m.give_back(Free(storage.freed, storage))
+        m.give_back(Free(place, storage))
     else:
         assert stream.storage.queue is not None
-        stream.storage.queue.put(Free(storage.freed, storage))
+        stream.storage.queue.put(Free(place, storage))
 
 
 def remove_register(m: Machine, i: RemoveRegister) -> None:
-    bound = m.use("/id", i.id)
+    """Also of a dead alias: that tidies up after the Deallocate of its memory."""
+    bound = m.variables.get(i.id)
+    if bound is None or bound.freed is None:
+        bound = m.use("/id", i.id)
     if isinstance(bound, Value) and bound.storage.owner == i.id:
         bound.storage.owner = None
     m.unbind(i.id)
@@ -187,9 +192,7 @@ def load_input(m: Machine, i: LoadInput) -> None:
     m.bind("/dst", i.dst, _read_only(m, "input", i.src, table[i.src].name, table[i.src].typ, "cpu"))
 
 
-def _read_only(
-    m: Machine, what: str, index: int, name: str, typ: types.Typ, device: str
-) -> Value:
+def _read_only(m: Machine, what: str, index: int, name: str, typ: types.Typ, device: str) -> Value:
     """A table's entry; all its variables share one storage, which nothing frees."""
     known = m.tables.get((what, index))
     if known is None:

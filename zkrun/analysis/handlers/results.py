@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zkrun.analysis.bindings import described
 from zkrun.analysis.machine import Machine
 from zkrun.analysis.reporter import Refused
 from zkrun.analysis.rules import operands, order
@@ -38,8 +39,8 @@ def assert_eq(m: Machine, i: AssertEq) -> None:
     if value.typ != expected.typ:
         raise Refused(
             operands.TYPES_DIFFER,
-            f"{m.report.variable(i.value)} is a {value.typ}, {m.report.variable(i.expected)} a "
-            f"{expected.typ}",
+            f"{m.report.variable(i.value)} is a {described(value)}, "
+            f"{m.report.variable(i.expected)} a {described(expected)}",
             operand="/expected",
         )
     m.perform((*leaves(value), *leaves(expected)), ())
