@@ -77,15 +77,15 @@ bool interpolate_call(Context& context, const View& coefficients, const std::vec
 
 template <class Curve>
 void bind_ntt(nb::module_& curve) {
-  curve.def("ntt", &ntt_call<Curve>, nb::arg("ctx"), nb::arg("a"), nb::arg("inverse"),
-            nb::arg("coset").none(), nb::arg("root").none(), nb::arg("twiddles").none(),
-            "a[i] <- sum_j a[j] (coset root^i)^j in place, or its inverse. a has 2^k elements, k at "
-            "most the two-adicity; coset (1 if None, never 0) and root (a primitive 2^k-th root of "
-            "unity, the format's if None) are elements in Montgomery form. Given twiddles, the "
-            "powers of root below 2^(k-1), are compared with root: ValueError where they differ.");
-  curve.def("permute", &permute_call<Curve>, ReleaseGil(), nb::arg("ctx"),
-            nb::arg("a2"), nb::arg("t2"), nb::arg("a"), nb::arg("t"),
-            nb::arg("usable"),
+  curve.def(
+      "ntt", &ntt_call<Curve>, nb::arg("ctx"), nb::arg("a"), nb::arg("inverse"),
+      nb::arg("coset").none(), nb::arg("root").none(), nb::arg("twiddles").none(),
+      "a[i] <- sum_j a[j] (coset root^i)^j in place, or its inverse. a has 2^k elements, k at most "
+      "the two-adicity; coset (1 if None, never 0) and root (a primitive 2^k-th root of unity, the "
+      "format's if None) are elements in Montgomery form. Given twiddles, the powers of root "
+      "below 2^(k-1), are compared with root: ValueError where they differ.");
+  curve.def("permute", &permute_call<Curve>, ReleaseGil(), nb::arg("ctx"), nb::arg("a2"),
+            nb::arg("t2"), nb::arg("a"), nb::arg("t"), nb::arg("usable"),
             "halo2's lookup permutation of the first `usable` rows. Returns -1, or the first row "
             "of a whose value t lacks, with the outputs untouched.");
   curve.def("interpolate", &interpolate_call<Curve>, ReleaseGil(), nb::arg("ctx"),

@@ -1,10 +1,10 @@
 // Transforms of eight columns at once, the inner step of ntt_four_step.hpp.
 //
-// One transform of size n = 2^m over a coset h: y[k] = sum_j x[j] (h w^k)^j, decimation in time. The
-// polynomial splits into its even and odd halves, x(z) = even(z^2) + z odd(z^2), down to single
-// coefficients, which therefore start in bit-reversed order. Two layers at a time (radix 4): memory
-// is touched half as often. Each element of the arrays here is a `Lanes::Vector`, a row of eight
-// neighbouring columns, all of which go through the same butterflies.
+// One transform of size n = 2^m over a coset h: y[k] = sum_j x[j] (h w^k)^j, decimation in time.
+// The polynomial splits into its even and odd halves, x(z) = even(z^2) + z odd(z^2), down to single
+// coefficients, which therefore start in bit-reversed order. Two layers at a time (radix 4), so
+// that memory is touched half as often. Each element of the arrays here is a `Lanes::Vector`, a row
+// of eight neighbouring columns, all of which go through the same butterflies.
 #pragma once
 
 #include <cstddef>
@@ -64,8 +64,8 @@ struct ColumnPlan {
 // One radix-4 layer over y[0 .. length): blocks of 4 * stride elements. What the next layer will
 // multiply, the odd blocks, is prepared for it (`multiplicand`).
 template <class Lanes>
-inline void radix4_layer(typename Lanes::Vector* y, size_t length, size_t stride, size_t first_block,
-                         const typename Lanes::Twiddles* twiddles) {
+inline void radix4_layer(typename Lanes::Vector* y, size_t length, size_t stride,
+                         size_t first_block, const typename Lanes::Twiddles* twiddles) {
   size_t block = first_block;
   for (size_t start = 0; start < length; start += 4 * stride, block++) {
     typename Lanes::Vector* a = y + start;

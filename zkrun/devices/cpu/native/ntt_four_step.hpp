@@ -6,13 +6,15 @@
 //   y[k] = sum_c (w^rows)^(c k2) * w^(c k1) * sum_r (w^columns)^(r k1) x[r * columns + c]
 //
 // so pass 1 transforms columns and multiplies by w^(c k1); pass 2 transforms rows. Both take eight
-// neighbouring columns (rows) at a time and fit in the second-level cache. What lies between them
-// is kept in vectors: element (k1, c) in lane k1 mod 8 of vector (k1 / 8) * columns + c.
+// neighbouring columns (rows) at a time, which fit in the second-level cache up to n = 2^21. What
+// lies between them is kept in vectors: element (k1, c) is lane k1 mod 8 of vector
+// (k1 / 8) * columns + c.
 //
-// A coset and the factor 1/n of the inverse cost next to nothing. Forward, x[r * columns + c] is to
-// be multiplied by g^(r * columns) g^c: the first makes pass 1 a transform over the coset g^columns,
-// the second joins w^(c k1). Inverse, y[k] is to be multiplied by h^k1 (h^rows)^k2 / n, h = 1/g: the
-// first and 1/n join w^(c k1), only the second is a multiplication of its own.
+// A coset and the factor 1/n of the inverse cost next to nothing. Forward, x[r * columns + c] is
+// to be multiplied by g^(r * columns) g^c: the first makes pass 1 a transform over the coset
+// g^columns, the second joins w^(c k1). Inverse, y[k] is to be multiplied by
+// h^k1 (h^rows)^k2 / n, h = 1/g: the first and 1/n join w^(c k1), only the second is a
+// multiplication of its own.
 #pragma once
 
 #include <algorithm>
@@ -117,7 +119,8 @@ template <class Lanes>
 void transform_rows(const FourStepPlan<Lanes>& plan, const typename Lanes::Vector* between,
                     size_t k1, typename Lanes::F* x, typename Lanes::Vector* y) {
   const typename Lanes::Vector* source = between + k1 / 8 * plan.columns;
-  column_transform<Lanes>(y, plan.row_plan, [&](size_t c) __attribute__((always_inline)) { return source[c]; });
+  column_transform<Lanes>(y, plan.row_plan,
+                          [&](size_t c) __attribute__((always_inline)) { return source[c]; });
   const bool scaled = !plan.output_factors.empty();
   for (size_t k2 = 0; k2 < plan.columns; k2++) {
     typename Lanes::F* target = x + k2 * plan.rows + k1;

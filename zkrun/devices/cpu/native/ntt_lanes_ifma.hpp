@@ -12,10 +12,11 @@
 // Bounds on values, in units of p (M > 35 p for BLS12-381, M > 84 p for BN254):
 // - loaded elements are below 1, results of `scale` below 2, of `multiply` below 2 (see there);
 // - a - b is computed as a - b + 2p with b below 2 (or + 4p with b below 4), hence never negative;
-// - so radix4 with twiddles takes its first operand from bound B to B + 4 and the layers without
-//   twiddles take all operands from 2 to 8 (radix 4) or to 4 (radix 2). After m layers: at most
-//   8 + 2 (m - 2) = 2m + 4 for even m, 4 + 2 (m - 1) = 2m + 2 for odd m, below M for m <= 13 on
-//   BLS12-381 (30 p) and any m that exists on BN254 (m <= 14: 32 p).
+// - so radix4 with twiddles takes its operands from a bound B to B + 4, and the layers without
+//   twiddles take theirs from 2 to 8 (radix 4) or to 4 (radix 2). After m layers: at most
+//   8 + 2 (m - 2) = 2m + 4 for even m, 4 + 2 (m - 1) = 2m + 2 for odd m. That is at most 30 for
+//   m <= 13 on BLS12-381 and 32 for any m that exists on BN254 (m <= 14): below M, and
+//   within the capacity of Fp8 (32 and 64), which `store` hands the values to.
 // Bounds on limbs: a product of `scale` adds less than 18 * 2^52 to a limb (at most 10 low and 8
 // high halves), all else less than 2^55; 16 layers of them stay below 2^62.
 #pragma once
@@ -119,14 +120,15 @@ struct IfmaLanes {
   // The value is computed mod M, which is all that matters as it is below M.
   static ZK_INLINE Vector scale(const Vector& a, const Constant& w) {
     const __m512i zero = _mm512_setzero_si512();
-    __m512i q[L + 2] = {zero, zero, zero, zero, zero, zero, zero};  // columns 4 to 10 of X
+    __m512i q[L + 1] = {zero, zero, zero, zero, zero, zero};  // columns 4 to 9 of X
     ZK_UNROLL
     for (int j = 0; j < L; j++) {
       const __m512i quotient = ifma::all(w.quotient[j]);
       ZK_UNROLL
       for (int i = 0; i < L; i++) {
-        if (i + j >= L - 1) q[i + j - (L - 1)] = ifma::lo(q[i + j - (L - 1)], a.limb[i], quotient);
-        if (i + j + 1 >= L - 1) q[i + j - (L - 2)] = ifma::hi(q[i + j - (L - 2)], a.limb[i], quotient);
+        const int k = i + j - (L - 1);
+        if (k >= 0) q[k] = ifma::lo(q[k], a.limb[i], quotient);
+        if (k >= -1) q[k + 1] = ifma::hi(q[k + 1], a.limb[i], quotient);
       }
     }
     ZK_UNROLL
