@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from documents import SCALAR, as_json, as_msgpack, constant, document
 from hypothesis import given
 from hypothesis import strategies as st
 
-from documents import SCALAR, as_json, as_msgpack, constant, document
 from zkrun.algebra.curves import BLS12_381
 from zkrun.errors import InvalidProgram, UsageError
 from zkrun.program import instructions as op
@@ -127,7 +127,11 @@ def first(raw: Any) -> Diagnostic:
             "write the number without quotes",
         ),
         (document({"op": "Join", "thread": True}), "an integer belongs here, not a boolean", None),
-        (document({"op": "Join", "thread": 1.5}), "an integer belongs here, not the float 1.5", None),
+        (
+            document({"op": "Join", "thread": 1.5}),
+            "an integer belongs here, not the float 1.5",
+            None,
+        ),
         (
             document({"op": "Join", "thread": 2**64}),
             "the integer 18446744073709551616 is greater than 2^64 - 1",
@@ -221,7 +225,9 @@ def test_changed_bytes_end_in_a_program_or_in_findings(seed: bytes, data: st.Dat
     mutable = bytearray(seed)
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(mutable)))
-        piece = data.draw(st.binary(max_size=6) | st.sampled_from([b"[", b"{", b'"', b"\xdf", b"1e9"]))
+        piece = data.draw(
+            st.binary(max_size=6) | st.sampled_from([b"[", b"{", b'"', b"\xdf", b"1e9"])
+        )
         mutable[at : at + data.draw(st.integers(0, 6))] = piece
     ends_well(bytes(mutable))
 
@@ -233,34 +239,44 @@ def test_any_bytes_end_in_a_program_or_in_findings(tail: bytes, head: bytes) -> 
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["op", "kind", "typ", "id", "values", "bytes", "x"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["op", "kind", "typ", "id", "values", "bytes", "x"]), inner
+        )
+    ),
     max_leaves=6,
 )
 
 
-@given(st.sampled_from(["instructions", "constants", "inputs", "memory", "variables", "functions"]), JSON_VALUES)
+@given(
+    st.sampled_from(["instructions", "constants", "inputs", "memory", "variables", "functions"]),
+    JSON_VALUES,
+)
 def test_any_value_anywhere_ends_in_a_program_or_in_findings(key: str, value: Any) -> None:
     ends_well(as_json({**EVERYTHING, key: value}))
     ends_well(as_json({**EVERYTHING, key: [value]}))
     raw = dict(EVERYTHING["instructions"][2])
     ends_well(as_json(document({**raw, "arg": value}, {**raw, "op": value})))
-    ends_well(as_json(document(constants=[constant(value), constant({"values": value}, typ=value)])))
+    ends_well(
+        as_json(document(constants=[constant(value), constant({"values": value}, typ=value)]))
+    )
 
 
 def ends_well(data: bytes) -> None:
+    """Decodes to a Program, or to findings of which each says what and leads somewhere."""
+    found: tuple[Diagnostic, ...] | None = None
     try:
         program = decode(data)
     except InvalidProgram as error:
-        assert error.diagnostics
-        raw = None
-        for found in error.diagnostics:
-            assert found.message
-            if found.path:
-                raw = raw or read_document_or_none(data)
-                assert raw is None or leads_somewhere(raw, found.path), found
-    else:
+        found = error.diagnostics
+    if found is None:
         assert isinstance(program, Program)
+        return
+    raw = read_document_or_none(data)
+    assert found
+    assert all(one.message for one in found)
+    assert raw is None or all(leads_somewhere(raw, one.path) for one in found if one.path)
 
 
 def read_document_or_none(data: bytes) -> Any:

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgpack
 import pytest
+from documents import as_msgpack, constant, document
 from hypothesis import given
 from hypothesis import strategies as st
-
-from documents import as_msgpack, constant, document
 from test_decode import EVERYTHING
+
 from zkrun.errors import InvalidProgram
 from zkrun.program.decode import decode
 from zkrun.program.encode import program_to_raw, to_json, to_msgpack

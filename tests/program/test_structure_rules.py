@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-
 from documents import SCALAR, as_json, as_msgpack, constant, document
+
 from zkrun.errors import InvalidProgram
 from zkrun.program.decode import decode
 from zkrun.program.diagnostic import STRUCTURE_RULES
@@ -15,7 +15,7 @@ FILE = {"file": "a.bin", "nbytes": 32, "encoding": "canonical"}
 
 
 def nested(depth: int) -> dict[str, Any]:
-    """A document of exactly `depth` maps and lists within one another, one in a constant's values."""
+    """A document of exactly `depth` maps and lists within one another."""
     value: Any = []
     for _ in range(depth - 5):
         value = [value]
@@ -78,7 +78,11 @@ REJECTED: list[tuple[str, Any, str]] = [
     ),
     ("ZK008", document({"op": "Join", "thread": True}), "/instructions/0/thread"),
     ("ZK008", document({"op": "Join", "thread": 1.0}), "/instructions/0/thread"),
-    ("ZK008", b'{"format":"zkrun","version":1,"curve":"bn254","instructions":[NaN]}', "/instructions/0"),
+    (
+        "ZK008",
+        b'{"format":"zkrun","version":1,"curve":"bn254","instructions":[NaN]}',
+        "/instructions/0",
+    ),
     ("ZK008", document({"op": "Join", "thread": "1"}), "/instructions/0/thread"),
     ("ZK008", document({"op": "Join", "thread": None}), "/instructions/0/thread"),
     ("ZK008", document({"op": ["Join"]}), "/instructions/0"),

@@ -1,1 +1,1 @@
-"""The program: its types, instructions, functions and constants, decoded from a document. Pure data."""
+"""The program: types, instructions, functions and constants, decoded from a document."""

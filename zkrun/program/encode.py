@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]  # it has no types
+import msgpack
 
 from zkrun.program.diagnostic import pointer
 from zkrun.program.document import Program

@@ -29,7 +29,7 @@ MAX_TEXT = 1 << 16
 """Characters of an expression."""
 
 _TOKEN = re.compile(
-    r"[ \t\r]*(?:(0x[0-9a-fA-F]+|[0-9]+)|([A-Za-z_][A-Za-z0-9_]*)|([-+*^()=;\n])|(.))"
+    r"[ \t\r]*(?:(0x[0-9a-fA-F]+|[0-9]+)|([A-Za-z_][A-Za-z0-9_]*)|([-+*^()=;\n])|([^ \t\r]))"
 )
 _INPUT = re.compile("x(0|[1-9][0-9]{0,3})")
 _OUTPUT = re.compile("y(0|[1-9][0-9]{0,3})")
@@ -64,7 +64,7 @@ class _Token:
 
 def _tokens(text: str) -> list[_Token]:
     tokens = []
-    for match in _TOKEN.finditer(text):
+    for match in _TOKEN.finditer(text.rstrip(" \t\r")):
         number, name, sign, other = match.groups()
         at = match.start(match.lastindex or 0)
         if other:

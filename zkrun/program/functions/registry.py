@@ -62,7 +62,9 @@ def signature(name: str) -> Signature | None:
 
 def implementations(name: str) -> Mapping[str, Callable[..., Any]]:
     """The factories that an installed package gives for a function that is not built in."""
-    return {} if name not in _entries() else _load(name).implementations
+    if name in BUILT_IN or name not in _entries():
+        return {}
+    return _load(name).implementations
 
 
 def names() -> Iterator[str]:
