@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from zkrun.program.reading import paused_collector
 from zkrun.runtime import random
 from zkrun.runtime.constants import LoadedConstant, close_constants, load_constants, place
 from zkrun.runtime.inputs import load_inputs
+from zkrun.runtime.interrupts import CtrlC
 from zkrun.runtime.link import CallTypes, Linker, link
 from zkrun.runtime.options import Options
 from zkrun.runtime.record import Recording, build_trace
@@ -60,18 +62,17 @@ def run(
     options = options or Options()
     names, calls = _survey(program)
     _check_options(names, options)
+    ctrl_c = CtrlC()
     try:
-        types = _call_types(program, calls, analysis)
-        images = load_inputs(program, inputs or {})
-        try:
-            constants = load_constants(program)
-            try:
-                return _iterate(_Job(program, images, constants, names, types, options))
-            finally:
-                close_constants(constants)
-        finally:
-            for image in images:
-                _wipe(image)
+        with ctrl_c.deferred(), ExitStack() as cleanup:
+            with ctrl_c.taken():
+                types = _call_types(program, calls, analysis)
+                images = load_inputs(program, inputs or {})
+                for image in images:
+                    cleanup.callback(_wipe, image)
+                constants = load_constants(program)
+            cleanup.callback(close_constants, constants)
+            return _iterate(_Job(program, images, constants, names, types, options, ctrl_c))
     except KeyboardInterrupt:
         raise Interrupted("interrupted") from None
     except MemoryError:
@@ -141,6 +142,7 @@ class _Job:
     names: list[str]
     types: Mapping[int, CallTypes]
     options: Options
+    ctrl_c: CtrlC
 
 
 def _iterate(job: _Job) -> Outcome:
@@ -188,8 +190,11 @@ def _once(job: _Job, pool: Pool, want_result: bool) -> tuple[Recording, Result |
             link(linker, job.types)
         for device in devices.values():
             run.memory.append((0, device.name, device.account.current))
-        _drive(run, pool, options.timeout)
-        result = read_result(run.result, curve) if want_result else None
+        _drive(run, pool, options.timeout, job.ctrl_c)
+        result = None
+        if want_result:
+            with job.ctrl_c.taken():
+                result = read_result(run.result, curve)
         uses = [
             DeviceUse(
                 name,
@@ -218,13 +223,15 @@ def _place_inputs(program: Program, images: list[bytearray], cpu: Device) -> lis
     return placed
 
 
-def _drive(run: Run, pool: Pool, timeout: float | None) -> None:
+def _drive(run: Run, pool: Pool, timeout: float | None, ctrl_c: CtrlC) -> None:
     """Starts the program and waits for its end; raises the run's failure, or KeyboardInterrupt."""
     pool.submit(run.main)
     try:
-        if not run.finished.wait(timeout):
+        with ctrl_c.taken():
+            ended = run.wait(timeout)
+        if not ended:
             run.fail(None, ResourceLimit(f"the run took longer than {timeout:g} seconds"))
-            run.finished.wait()
+            run.wait()
     finally:
         run.stop_and_wait()  # at Ctrl-C
     if run.failure is not None:

@@ -8,7 +8,7 @@ import threading
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import perf_counter_ns
+from time import monotonic, perf_counter_ns
 
 from zkrun.devices.base import Cancelled, Device, Event, Stream, Value
 from zkrun.errors import Interrupted, ResourceLimit, RunFailed, Where, ZkrunError
@@ -17,6 +17,8 @@ from zkrun.runtime.threads import Pool
 __all__ = ["Body", "Run", "Step", "StreamRecord"]
 
 Step = Callable[[], None]
+
+_TURN = 0.1  # seconds
 
 
 @dataclass(slots=True, eq=False)
@@ -80,7 +82,9 @@ class Run:
         self.stop: list[bool] = []  # holds one item once the run has failed: the cheapest flag
         self.started: list[Body] = []
         self.lock = threading.Lock()
-        self.finished = threading.Event()
+        self.ended = False
+        self._gate = threading.Lock()  # held until the run has ended
+        self._gate.acquire()
         self.start = self.end = 0
 
     def execute(self, body: Body) -> None:
@@ -137,16 +141,28 @@ class Run:
             self.synchronize()
         finally:
             self.end = perf_counter_ns()
-            self.finished.set()
+            self.ended = True
+            self._gate.release()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Waits for the end of the run; whether it has ended. Called by Python's main thread only.
+
+        In short turns, and on a bare lock: a signal that comes just before a thread blocks would
+        wait as long as the thread does, and one inside of threading.Event can leave it locked.
+        """
+        deadline = None if seconds is None else monotonic() + seconds
+        while not self.ended:
+            left = _TURN if deadline is None else min(_TURN, deadline - monotonic())
+            if left <= 0:
+                break
+            self._gate.acquire(timeout=left)
+        return self.ended
 
     def stop_and_wait(self) -> None:
         """Makes a run that is still going end, and waits until it has."""
-        while not self.finished.is_set():
-            try:
-                self.fail(None, Interrupted("interrupted"))
-                self.finished.wait()
-            except KeyboardInterrupt:
-                continue  # it is ending already, and must end before its devices are closed
+        if not self.ended:
+            self.fail(None, Interrupted("interrupted"))
+            self.wait()
 
     def synchronize(self) -> None:
         """Waits for all work on all streams, unless the run has failed."""
