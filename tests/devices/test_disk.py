@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -88,6 +89,27 @@ def test_freed_space_is_given_back_and_used_again(tmp_path: Path) -> None:
         disk.free(block)
     assert os.fstat(fd).st_blocks <= used + 16
     assert os.fstat(fd).st_size <= 2 << 20
+    disk.close()
+
+
+def test_small_ranges_share_slabs_and_stay_apart(tmp_path: Path) -> None:
+    disk = DiskDevice("disk", tmp_path)
+    chance, live = random.Random(1), list[tuple[Data, bytes]]()
+    for _ in range(600):
+        if live and chance.random() < 0.45:
+            data, content = live.pop(chance.randrange(len(live)))
+            assert disk.read(data) == content
+            disk.free(data.block)
+        else:
+            data = place(disk, ScalarArray(chance.choice((0, 1, 3, 200, 2048, 2049))), BN254)
+            content = chance.randbytes(data.length * 32)
+            disk.write(data, content)
+            live.append((data, content))
+    assert os.fstat(live[0][0].block.owner).st_size < 64 << 20
+    for data, content in live:
+        assert disk.read(data) == content
+        disk.free(data.block)
+    assert disk.account.current == 0
     disk.close()
 
 

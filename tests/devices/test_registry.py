@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -74,7 +75,7 @@ accelerator = Accelerator()
 
 def test_devices_of_installed_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint("accelerator", f"{__name__}:accelerator", "zkrun.devices")
-    monkeypatch.setattr(registry, "entry_points", lambda **_: [entry])
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: [entry])
     devices = open_devices(["gpu:1"], limits={"gpu:1": 1000})
     assert devices["gpu:1"].name == "gpu:1"
     registry.close_devices(devices)
@@ -85,7 +86,7 @@ def test_devices_of_installed_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_package_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     entry: Any = EntryPoint("broken", "no_such_module_anywhere:device", "zkrun.devices")
-    monkeypatch.setattr(registry, "entry_points", lambda **_: [entry])
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: [entry])
     with pytest.raises(RunFailed, match=r"'broken' .* cannot be loaded"):
         open_devices(["gpu:0"])
     open_devices(["gpu:0"], gpu="virtual")["gpu:0"].close()

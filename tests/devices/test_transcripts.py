@@ -22,7 +22,7 @@ from device_values import (
     scalar_values,
     scalars,
 )
-from py_ecc import optimized_bls12_381 as model
+from py_ecc import optimized_bls12_381
 from py_ecc.bls.point_compression import compress_G1, compress_G2
 
 from zkrun.algebra.curves import BLS12_381, BN254, Curve
@@ -31,6 +31,7 @@ from zkrun.devices.cpu.transcripts import compress, new_transcript
 from zkrun.devices.registry import open_devices
 from zkrun.program.types import Scalar
 
+model: Any = optimized_bls12_381
 both_curves = pytest.mark.parametrize("curve", CURVES, ids=lambda curve: curve.name)
 
 

@@ -43,7 +43,9 @@ class Account:
     """The bytes of one device of one run. Thread-safe.
 
     Bytes count from the moment they are reserved, touched or not. Files that are mapped as
-    constants do not count: the system may drop their pages at any time.
+    constants do not count: the system may drop their pages at any time. The workspace of kernels
+    counts in `current` and `peak`, but not against the limit, so that whether a program keeps to it
+    never depends on timing.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Account:
         self.device = device
         self.limit = limit
         self._counter = counter if counter is not None else _PlainCounter()
+        self._taken = 0  # what `take` counted: the rest of `current` is the workspace of kernels
         self._lock = threading.Lock()
 
     @property
@@ -67,13 +70,15 @@ class Account:
         with self._lock:
             if nbytes > _MOST:
                 raise self.refusal(nbytes, "no memory is that large")
-            if self.limit is not None and self._counter.current + nbytes > self.limit:
+            if self.limit is not None and self._taken + nbytes > self.limit:
                 raise self.refusal(nbytes, f"the limit set for it is {bytes_text(self.limit)}")
+            self._taken += nbytes
             self._counter.add(nbytes)
 
     def give(self, nbytes: int) -> None:
         """Counts `nbytes` as given back."""
         with self._lock:
+            self._taken -= nbytes
             self._counter.sub(nbytes)
 
     def refusal(self, nbytes: int, reason: str) -> ResourceLimit:

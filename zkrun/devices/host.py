@@ -55,6 +55,8 @@ def buffers(data: Data) -> tuple[memoryview, ...]:
 
 def read(data: Data) -> bytearray:
     """The bytes of a view, in order."""
+    if _is_one_run(data):
+        return bytearray(memory(data.address + data.offset * data.item, data.length * data.item))
     payload = bytearray(data.length * data.item)
     target = address_of(payload)
     for address, nbytes in data.runs():
@@ -76,10 +78,21 @@ def write(data: Data, payload: bytes | bytearray | memoryview) -> None:
 
 def copy(dst: Data, src: Data, check: Callable[[], None]) -> None:
     """Copies between two views in the host's memory; calls `check` between large pieces."""
+    nbytes = dst.length * dst.item
+    if nbytes <= _PIECE and _is_one_run(dst) and _is_one_run(src):
+        check()
+        ctypes.memmove(
+            dst.address + dst.offset * dst.item, src.address + src.offset * src.item, nbytes
+        )
+        return
     for target, source, nbytes in joint_runs(dst, src):
         for start in range(0, nbytes, _PIECE):
             check()
             ctypes.memmove(target + start, source + start, min(_PIECE, nbytes - start))
+
+
+def _is_one_run(data: Data) -> bool:
+    return data.offset + data.length <= data.whole
 
 
 def joint_runs(dst: Data, src: Data) -> Iterator[tuple[int, int, int]]:

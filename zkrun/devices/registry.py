@@ -19,7 +19,6 @@ import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
 
@@ -118,6 +117,8 @@ def _kind_of(name: str, gpu: str) -> Any:
 
 def _gpu_kinds() -> Iterator[tuple[str, Any]]:
     """The kinds of real GPUs: folders here, then installed packages."""
+    from importlib.metadata import entry_points  # here: most runs need none, and it takes time
+
     for module in pkgutil.iter_modules(zkrun.devices.__path__):
         if module.ispkg and module.name not in _BUILT_IN:
             yield module.name, _folder(module.name)

@@ -31,6 +31,8 @@ _FIRST_SLAB = 32 << 20
 _LARGEST_SLAB = 1 << 30
 _RETURNED = 128 << 10  # smaller blocks are wiped by writing zeros, their pages stay
 _POISONED = 64 << 10  # bytes at either end of a block that are poisoned
+_BINNED = 64 << 10  # free blocks up to here are kept apart, to be handed out again as they are
+_BIN = 256  # at most so many of a size
 _PAGE = mmap.PAGESIZE
 _SPARE = 64  # free mappings that are kept for their addresses
 
@@ -59,6 +61,7 @@ class Pool:
         self._lock = threading.Lock()
         self._buddies: list[Region] = []
         self._fits: list[Region] = []
+        self._bins: dict[int, list[tuple[int, Region]]] = {}  # size -> free blocks of slabs
         self._large: set[Region] = set()
         self._spare: list[Region] = []
         self.held = 0  # bytes of the live blocks, touched or not
@@ -82,7 +85,12 @@ class Pool:
             _poison(address, nbytes)
         with self._lock:
             if region.allocator is not None:
-                self._give(region.allocator.free(address - region.address))
+                block = _block_size(nbytes)
+                self._give(block)
+                if block > _BINNED or len(bin := self._bins.setdefault(block, [])) == _BIN:
+                    region.allocator.free(address - region.address)
+                else:
+                    bin.append((address, region))
             else:
                 self._large.remove(region)
                 self._give(region.used)
@@ -102,44 +110,48 @@ class Pool:
             for region in (*self._buddies, *self._fits, *self._large, *self._spare):
                 region.mapping.close()
             self._buddies, self._fits, self._large, self._spare = [], [], set(), []
+            self._bins.clear()
 
     def _give(self, nbytes: int) -> None:
         self._account.give(nbytes)
         self.held -= nbytes
 
     def _allocate_small(self, nbytes: int) -> tuple[int, Region]:
-        power_of_two = nbytes >= 64 and not nbytes & (nbytes - 1)
-        slabs = self._buddies if power_of_two else self._fits
-        for region in slabs:
-            if (address := self._place(region, nbytes)) is not None:
-                return address, region
-        region = self._new_slab(slabs, nbytes, power_of_two)
-        address = self._place(region, nbytes)
-        assert address is not None  # a fresh slab is larger than any small block
-        return address, region
-
-    def _place(self, region: Region, nbytes: int) -> int | None:
-        allocator = region.allocator
-        assert allocator is not None
-        offset = allocator.allocate(nbytes)
-        if offset is None:
-            return None
+        block = _block_size(nbytes)
+        self._account.take(block)
         try:
-            self._account.take(block := allocator.block_size(nbytes))
+            bin = self._bins.get(block)
+            found = bin.pop() if bin else self._carve(block)
         except BaseException:
-            allocator.free(offset)
+            self._account.give(block)
             raise
         self.held += block
-        return region.address + offset
+        return found
 
-    def _new_slab(self, slabs: list[Region], nbytes: int, power_of_two: bool) -> Region:
+    def _carve(self, block: int) -> tuple[int, Region]:
+        """A block from a slab: one that there is, or a new one."""
+        slabs = self._fits if block & (block - 1) else self._buddies
+        if (found := _place(slabs, block)) is not None:
+            return found
+        for bin in self._bins.values():
+            for address, region in bin:
+                assert region.allocator is not None
+                region.allocator.free(address - region.address)
+        self._bins.clear()
+        if (found := _place(slabs, block)) is not None:
+            return found
+        found = _place([self._new_slab(slabs, block)], block)
+        assert found is not None  # a fresh slab is larger than any small block
+        return found
+
+    def _new_slab(self, slabs: list[Region], nbytes: int) -> Region:
         """Slabs double in size, so that there are few; what is not touched costs nothing."""
         size = min(_FIRST_SLAB << len(slabs), _LARGEST_SLAB)
         try:
             region = self._map(size, nbytes, _PAGE)
         except _NoAddresses:
             region = self._map_or_refuse(_FIRST_SLAB, nbytes, _PAGE)
-        kind = BuddyAllocator if power_of_two else BestFitAllocator
+        kind = BuddyAllocator if slabs is self._buddies else BestFitAllocator
         region.allocator = kind(region.nbytes)
         slabs.append(region)
         return region
@@ -202,6 +214,19 @@ class Pool:
 
 class _NoAddresses(Exception):
     """The system maps no more memory."""
+
+
+def _block_size(nbytes: int) -> int:
+    """The bytes that a small block takes."""
+    return (max(nbytes, 1) + 63) & ~63
+
+
+def _place(slabs: list[Region], block: int) -> tuple[int, Region] | None:
+    for region in slabs:
+        assert region.allocator is not None
+        if (offset := region.allocator.allocate(block)) is not None:
+            return region.address + offset, region
+    return None
 
 
 _POOLS: weakref.WeakSet[Pool] = weakref.WeakSet()

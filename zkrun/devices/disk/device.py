@@ -11,15 +11,13 @@ from zkrun.devices import host
 from zkrun.devices.account import Account
 from zkrun.devices.base import Block, Cancelled, Clock, Data, Device, Function, Stream
 from zkrun.devices.disk.scratch_file import ScratchFile, read_into, write_from
+from zkrun.devices.disk.space import Space
 from zkrun.devices.reserved import ReservedArena
 from zkrun.errors import RunFailed
-from zkrun.memory import BestFitAllocator
 from zkrun.program.signature import Call
 
 __all__ = ["DiskDevice"]
 
-_SPACE = 1 << 62  # positions of the file: it is as long as what is in use at its far end
-_GRANULE = 4096  # what file systems set aside and give back
 _BOUNCE = 4 << 20
 
 
@@ -34,8 +32,8 @@ class DiskDevice(Device):
         self.name = name
         self.account = Account(name, limit)
         self._lock = threading.Lock()
-        self._ranges = BestFitAllocator(_SPACE, _GRANULE)
         self._file: ScratchFile | None = ScratchFile(folder or Path(tempfile.gettempdir()))
+        self._space = Space(self._file, self.account)
         self._arena: ReservedArena | None = None
         self._cancelled = False
 
@@ -52,8 +50,8 @@ class DiskDevice(Device):
             self._arena.free(block)
             return
         with self._lock:
-            self._scratch().release(block.address, self._ranges.block_size(block.nbytes))
-            self.account.give(self._ranges.free(block.address))
+            if self._file is not None:
+                self._space.give(block.address, block.nbytes)
 
     def adopt(self, fd: int, offset: int, nbytes: int) -> Block:
         """A range of an open file as a block, read in place; the caller closes the descriptor.
@@ -118,21 +116,8 @@ class DiskDevice(Device):
 
     def _take(self, nbytes: int) -> int:
         with self._lock:
-            size = self._ranges.block_size(nbytes)
-            position = self._ranges.allocate(nbytes) if size <= _SPACE // 2 else None
-            if position is None:
-                raise self.account.refusal(nbytes, "no file can be that long")
-            try:
-                self.account.take(size)
-                try:
-                    self._scratch().reserve(position, size)
-                except BaseException:
-                    self.account.give(size)
-                    raise
-            except BaseException:
-                self._ranges.free(position)
-                raise
-            return position
+            self._scratch()
+            return self._space.take(nbytes)
 
     def _fill(self, target: memoryview, fd: int, position: int) -> None:
         while target:
