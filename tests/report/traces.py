@@ -53,7 +53,7 @@ def trace_of(
 
 
 def commitment() -> Trace:
-    """100 ms of a commitment on a GPU: a thread that queues and waits, a stream, a second thread."""
+    """100 ms of a commitment: a thread that queues and waits, a stream, a second thread."""
     gpu = "gpu:0"
     instructions = [
         InstructionInfo("LoadInput", "LoadInput blob", "/instructions/0", "cpu"),
