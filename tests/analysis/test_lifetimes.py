@@ -44,8 +44,15 @@ VALID: dict[str, list[Instruction]] = {
         allocate(0),
         free(0),
     ],
-    "a dead alias is unbound": [allocate(0), copy(0, 1), slice_(0, 2, 0, 1), free(0), allocate(1)]
-    + [free(1), load("array", 2)],
+    "a dead alias is unbound": [
+        allocate(0),
+        copy(0, 1),
+        slice_(0, 2, 0, 1),
+        free(0),
+        allocate(1),
+        free(1),
+        load("array", 2),
+    ],
     "a dead tuple is unbound": [
         allocate(0),
         tuple_(1, 0),

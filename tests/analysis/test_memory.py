@@ -36,8 +36,12 @@ VALID: dict[str, list[Instruction]] = {
         free(1),
     ],
     "nothing at the end": [allocate(0, array(0), offset=512), free(0)],
-    "nothing inside another": [allocate(0, offset=0), allocate(1, array(0), offset=64)]
-    + [free(0), free(1)],
+    "nothing inside another": [
+        allocate(0, offset=0),
+        allocate(1, array(0), offset=64),
+        free(0),
+        free(1),
+    ],
     "nothing in an empty arena": [allocate(0, array(0), "disk", offset=0), free(0)],
     "exactly the bytes of the type": [
         allocate(0, array(2), offset=0),

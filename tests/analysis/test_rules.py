@@ -1,7 +1,8 @@
 """Every rule has a program that breaks it and a minimal one that keeps it.
 
-`rules/ZKnnn-reject.json` gives exactly the findings of `ZKnnn-reject.expected.json`, of which at least
-one is of that rule; `ZKnnn-accept.json` gives none. ZKRUN_BLESS=1 writes the expected findings anew.
+`rules/ZKnnn-reject.json` gives exactly the findings of `ZKnnn-reject.expected.json`, of which at
+least one is of that rule; `ZKnnn-accept.json` gives none. ZKRUN_BLESS=1 writes the expected
+findings anew.
 """
 
 from __future__ import annotations
@@ -57,4 +58,5 @@ def test_rules_are_in_order_and_explained() -> None:
     for id, rule in RULES.items():
         assert rule.id == id
         assert rule.phase in PHASES
-        assert rule.title and rule.explanation
+        assert rule.title
+        assert rule.explanation

@@ -1,7 +1,7 @@
 """What can be said of a program before it runs: whether it is valid, and what memory it needs.
 
-The phases have a fixed order: tables, constants, then one walk over the instructions (operands, binding,
-definedness, order, memory). The rules are in `rules/`.
+The phases have a fixed order: tables, constants, then one walk over the instructions (operands,
+binding, definedness, order, memory). The rules are in `rules/`.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Bindings(ABC):
         return bound
 
     def value(self, operand: str, id: int, *kinds: type) -> Value:
-        """As `use`, for a variable that is no tuple; of one of these kinds, where they are given."""
+        """As `use`, for a variable that is no tuple; of one of these kinds, where given."""
         bound = self.variables.get(id)
         if bound.__class__ is not Value or bound.storage.freed is not None or bound is POISON:
             bound = self.use(operand, id)

@@ -22,7 +22,7 @@ from zkrun.program.types import Typ
 __all__ = ["ImageCheck", "ImageFault", "check_constants", "check_in_python"]
 
 ImageFault: TypeAlias = tuple[int, Literal["range", "point"], str]
-"""An element's index; whether a number is not below its modulus or a point none of the group; words."""
+"""An element's index; a number not below its modulus, or a point not of the group; words for it."""
 
 ImageCheck: TypeAlias = Callable[[Typ, bytes, Encoding, Curve], ImageFault | None]
 """Finds the first element of a memory image, of as many bytes as its type has, that is no value."""

@@ -1,9 +1,10 @@
 """The abstract machine: one walk over the whole program in one legal order.
 
 Values have no contents here, only places, lengths, owners and which of their elements are written.
-Threads run until they block, the one that forks before the one that is forked; queued work runs as late
-as the program allows (see `order.advance`). Both make forgotten synchronisation show. What is reported
-happens in a legal order, so it is a fault of the program; what only other orders show is not seen here.
+Threads run until they block, the one that forks before the one that is forked; queued work runs as
+late as the program allows (see `order.advance`). Both make forgotten synchronisation show. What is
+reported happens in a legal order, so it is a fault of the program; what only other orders show is
+not seen here.
 
 The handlers of instructions are in `handlers/`; this file holds what they share.
 """
@@ -19,7 +20,7 @@ from zkrun.analysis.bindings import Bindings
 from zkrun.analysis.calls import Calls
 from zkrun.analysis.forecast import Ledger
 from zkrun.analysis.intervals import IntervalMap
-from zkrun.analysis.operands import Operands
+from zkrun.analysis.operands import BINDING, Operands
 from zkrun.analysis.order import Event, Free, Place, Queue, Thread, Work, advance
 from zkrun.analysis.reporter import Refused, Reporter, Skipped
 from zkrun.analysis.rules import binding, definedness
@@ -107,11 +108,11 @@ class Machine(Bindings):
         return Place(self.thread, self.thread.at)
 
     def _abandon(self, instruction: Instruction) -> None:
-        """Goes on after an error as if the instruction had worked, so that no error follows from it."""
+        """Goes on after an error as if the instruction had worked, so that no other follows."""
         for name, mark in marks(type(instruction)):
             ids = getattr(instruction, name)
             for id in ids if isinstance(ids, list) else [ids]:
-                if mark.effect in _BINDING:
+                if mark.effect in BINDING:
                     self.variables[id] = POISON
                 elif mark.effect in _WRITING or name == "arg_mut":
                     value = self.variables.get(id)
@@ -216,5 +217,4 @@ class Machine(Bindings):
 Handler: TypeAlias = Callable[[Machine, Instruction], bool | None]
 """Runs one instruction; True where the thread blocks at it, and will run it again."""
 
-_BINDING = (Effect.OWNS, Effect.BINDS)
 _WRITING = (Effect.WRITES, Effect.WRITES_PART)

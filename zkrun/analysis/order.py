@@ -57,7 +57,7 @@ class Thread:
 
 @dataclass(slots=True, eq=False)
 class Event:
-    """Recorded when its Record is reached; complete when what stands before that in a queue is done."""
+    """Recorded when its Record is reached; complete when what is queued before that has passed."""
 
     id: int
     recorded: Place | None = None
@@ -125,8 +125,8 @@ def advance(
 ) -> Event | Queue | None:
     """Lets queues advance until all demands are met, and no further.
 
-    Queued work runs as late as the program allows. That order is as legal as any other, and it is the
-    one in which a forgotten Wait shows: the work is not done yet when its result is used.
+    Queued work runs as late as the program allows. That order is as legal as any other, and it is
+    the one in which a forgotten Wait shows: the work is not done yet when its result is used.
 
     Returns None when all is done; the Event that nothing has recorded yet and that all else waits
     for (what is left of `demands` can be taken up again once it is); or the Queue that waits for

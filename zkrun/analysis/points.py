@@ -1,8 +1,8 @@
 """Whether numbers are points of G1 or G2: on the curve, and in the subgroup of order r.
 
-Plain integers, exact and slow (some milliseconds a point): the check that holds where no faster one is
-at hand. Formulas: Jacobian coordinates, "dbl-2009-l" of the Explicit-Formulas Database, and mixed addition
-as in Cohen, Miyaji, Ono (1998).
+Plain integers, exact and slow (some milliseconds a point): the check that holds where no faster one
+is at hand. Formulas: Jacobian coordinates, "dbl-2009-l" of the Explicit-Formulas Database, and
+mixed addition as in Cohen, Miyaji, Ono (1998).
 """
 
 from __future__ import annotations
@@ -65,10 +65,11 @@ def point_fault(
     x: int | G2Coordinate,
     y: int | G2Coordinate,
 ) -> Literal["off the curve", "outside the subgroup"] | None:
-    """What is wrong with a point of G1 (integers) or G2 (pairs), coordinates below q; not infinity."""
+    """What is wrong with a point of G1 (integers) or G2 (pairs), not infinity, below q."""
     if isinstance(x, int) and isinstance(y, int):
         return _fault(_Fq(curve.q), x, y, curve.b, 1, curve.r if curve.g1_cofactor != 1 else 0)
-    assert isinstance(x, tuple) and isinstance(y, tuple)
+    assert isinstance(x, tuple)
+    assert isinstance(y, tuple)
     return _fault(_Fq2(curve.q), x, y, curve.b2, (1, 0), curve.r)
 
 

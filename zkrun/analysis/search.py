@@ -1,15 +1,18 @@
-"""Looking around a program after an error, for what to say about it. Nothing here is on the way of a
-valid program, so it may look at everything."""
+"""Looking around a program after an error, for what to say about it.
+
+Nothing here is on the way of a valid program, so it may look at everything.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from zkrun.analysis.operands import BINDING
 from zkrun.analysis.order import Place, Queue, Work
 from zkrun.analysis.values import Storage, Value
 from zkrun.program import types
 from zkrun.program.document import Program, walk
-from zkrun.program.instructions import Effect, Record, operands
+from zkrun.program.instructions import Record, operands
 
 __all__ = ["binders", "element_range", "queued_writes", "records"]
 
@@ -20,7 +23,7 @@ def binders(program: Program, id: int) -> list[str]:
         path
         for path, _, instruction in walk(program)
         for name, mark in operands(type(instruction))
-        if mark.effect in (Effect.OWNS, Effect.BINDS) and getattr(instruction, name) == id
+        if mark.effect in BINDING and getattr(instruction, name) == id
     ]
 
 

@@ -1,8 +1,8 @@
 """What variables are bound to: views of allocations, and tuples of them.
 
-One `Storage` stands for one piece of memory (or a stream, or a transcript); a `Value` is a reference
-to it: a view of `length` elements from element `offset` of its `whole`, wrapping at the end. Copies of
-a variable share the Value, views of one memory share the Storage.
+One `Storage` stands for one piece of memory (or a stream, or a transcript); a `Value` is a
+reference to it: a view of `length` elements from element `offset` of its `whole`, wrapping at the
+end. Copies of a variable share the Value, views of one memory share the Storage.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Value:
 
 
 class TupleValue:
-    """References to other values. `count` is how many values it holds, those of inner tuples too."""
+    """References to other values. `count`: how many it holds, those of inner tuples too."""
 
     __slots__ = ("count", "depth", "freed", "holders", "items", "typ")
 

@@ -101,7 +101,8 @@ def _place(m: Machine, storage: Storage, offset: int) -> None:
         raise _bad_place(m, memory.BEYOND_ARENA, problem, end)
     other = m.arenas.setdefault(device, IntervalMap()).add(offset, end, storage)
     if isinstance(other, Storage):
-        assert other.offset is not None and other.born is not None
+        assert other.offset is not None
+        assert other.born is not None
         owner = f" ({m.report.variable(other.owner)})" if other.owner is not None else ""
         raise Refused(
             memory.ARENA_OVERLAP,

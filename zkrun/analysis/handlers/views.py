@@ -1,6 +1,7 @@
 """Rotation, Slice, SetSliceMeta and SliceBuffer: views without copies.
 
-A view of a view is one interval of the whole array again: an offset and a length, wrapping at the end.
+A view of a view is one interval of the whole array again: an offset and a length, wrapping at the
+end.
 """
 
 from __future__ import annotations
