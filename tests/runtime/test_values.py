@@ -192,6 +192,7 @@ def test_elements_at_or_above_the_modulus_are_refused_with_their_index(tmp_path:
 @pytest.mark.parametrize(
     "value",
     [[1, 2], [1, 2, 3, 4], 5, "123", None, {"values": []}, [1, 2, -3], [1, 2, True], [1, 2, 3.0]]
+    + [["0x1,0x2", "0x3", "0x4"], ["0x1", "0x2", "0x3,"], ["0x1", "0x2", ""]]
     + [[1, 2, text] for text in ("", "0x", "1_0", " 1", "+1", "１", "0X1", "1e3", "0b1")],
 )
 def test_wrong_values_are_refused(value: Any) -> None:

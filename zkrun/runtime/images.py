@@ -6,6 +6,7 @@ without the Montgomery factor.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -25,6 +26,9 @@ __all__ = [
     "to_canonical",
     "wide_reduce",
 ]
+
+
+_PLAIN = re.compile("0x[0-9a-fA-F]{1,64}(?:,0x[0-9a-fA-F]{1,64})*+")
 
 
 class Problem(NamedTuple):
@@ -61,6 +65,8 @@ def wide_reduce(stream: bytes, curve: Curve) -> bytearray:
 
 def parse(typ: Typ, values: Any, curve: Curve) -> bytearray:
     """The canonical image of values as people write them. Raises BadValue."""
+    if isinstance(typ, ScalarArray) and (image := _parse_plain(typ.len, values, curve)) is not None:
+        return image
     numbers = parse_values(typ, values, curve)
     if isinstance(typ, Scalar | ScalarArray):
         return bytearray(b"".join([_bytes(number, curve.scalar.bytes) for number in numbers]))
@@ -80,6 +86,23 @@ def parse(typ: Typ, values: Any, curve: Curve) -> bytearray:
         image += b"".join([_bytes(number, size) for number in point])
         position += item // size
     return image
+
+
+def _parse_plain(n: int, values: Any, curve: Curve) -> bytearray | None:
+    """The image of a list of short 0x texts below the modulus, as results are written; else None.
+
+    What is looked at in one piece takes a second for a million elements, rather than eight.
+    """
+    if type(values) is not list or len(values) != n or not n or set(map(type, values)) != {str}:
+        return None
+    joined = ",".join(values)
+    if joined.count(",") != n - 1 or not _PLAIN.fullmatch(joined):
+        return None
+    size = curve.scalar.bytes
+    numbers = [int(text, 16) for text in values]
+    if max(numbers) >= curve.r:
+        return None
+    return bytearray(b"".join([number.to_bytes(size, "little") for number in numbers]))
 
 
 def _bytes(number: int | None, nbytes: int) -> bytes:
