@@ -95,10 +95,25 @@ class VectorAdder {
     return (is_work(operand) ? work_.data() : table_)[row_of(operand)];
   }
 
-  // Addition `lane` of eight, of which there may be fewer: the last one stands in for the others.
-  static const Addition& of_lane(const Addition* additions, size_t count, int lane) {
-    return additions[std::min(static_cast<size_t>(lane), count - 1)];
-  }
+  // The eight additions of step i of a batch. Where there are fewer, the last one is repeated, with
+  // the spare row as its destination.
+  struct Eight {
+    Eight(const Addition* additions, size_t count, size_t step, size_t spare_row)
+        : first(additions + 8 * step) {
+      const size_t used = count - 8 * step;
+      if (used >= 8) return;
+      for (size_t lane = 0; lane < 8; lane++) {
+        padded[lane] = first[std::min(lane, used - 1)];
+        if (lane >= used) padded[lane].destination = static_cast<uint32_t>(spare_row);
+      }
+      first = padded;
+    }
+    Eight(const Eight&) = delete;
+    const Addition& operator[](int lane) const { return first[lane]; }
+
+    const Addition* first;
+    Addition padded[8];
+  };
 
   void prefetch(const Addition& addition) const {
     for (const Operand operand : {addition.left, addition.right}) {
@@ -108,17 +123,17 @@ class VectorAdder {
     }
   }
 
-  // A row as an operand: y negated where asked for.
+  // Rows as operands: y negated where asked for.
   struct Operands {
     Vector<1> x;
     Vector<2> y;
   };
-  template <class Choose>
-  Operands load(const Addition* additions, size_t count, Choose choose) const {
+
+  ZK_INLINE Operands load(const Eight& additions, Operand Addition::*side) const {
     const Row* rows[8];
     unsigned negated = 0;
     for (int lane = 0; lane < 8; lane++) {
-      const Operand operand = choose(of_lane(additions, count, lane));
+      const Operand operand = additions[lane].*side;
       rows[lane] = &row_at(operand);
       negated |= static_cast<unsigned>(is_negated(operand)) << lane;
     }
@@ -194,13 +209,12 @@ class VectorAdder {
     const size_t steps = (count + 7) / 8;
     Vector<2> product = Vector<2>::one();
     for (size_t i = 0; i < steps; i++) {
-      const Addition* const eight = additions + 8 * i;
-      const size_t used = count - 8 * i;
+      const Eight eight(additions, count, i, spare_row_);
       const size_t ahead = 8 * (i + prefetch_distance);
       for (size_t j = ahead; j < std::min(ahead + 8, count); j++) prefetch(additions[j]);
 
-      const Operands left = load(eight, used, [](const Addition& a) { return a.left; });
-      const Operands right = load(eight, used, [](const Addition& a) { return a.right; });
+      const Operands left = load(eight, &Addition::left);
+      const Operands right = load(eight, &Addition::right);
       Pending& step = pending_[i];
       step.denominator = right.x - left.x;
       step.numerator = right.y - left.y;
@@ -219,22 +233,18 @@ class VectorAdder {
       inverse = inverse * step.denominator;
       const Vector<1> x = slope.square() - step.x_sum;
       const Vector<1> y = slope * (step.x1 - x) - step.y1;
-      store(additions + 8 * i, count - 8 * i, x, y, step.trivial);
+      store(Eight(additions, count, i, spare_row_), x, y, step.trivial);
     }
   }
 
-  void store(const Addition* additions, size_t count, const Vector<1>& x, const Vector<1>& y,
-             __mmask8 trivial) {
+  ZK_INLINE void store(const Eight& additions, const Vector<1>& x, const Vector<1>& y,
+                       __mmask8 trivial) {
     Row trivial_sums[8];
     if (trivial != 0) {  // before any operand is overwritten
-      for (int lane = 0; lane < 8; lane++) {
-        trivial_sums[lane] = trivial_sum(of_lane(additions, count, lane));
-      }
+      for (int lane = 0; lane < 8; lane++) trivial_sums[lane] = trivial_sum(additions[lane]);
     }
     Row* rows[8];
-    for (size_t lane = 0; lane < 8; lane++) {
-      rows[lane] = &work_[lane < count ? additions[lane].destination : spare_row_];
-    }
+    for (int lane = 0; lane < 8; lane++) rows[lane] = &work_[additions[lane].destination];
     x.store_unconverted_rows([&](int lane) { return rows[lane]->x.limb; });
     y.store_unconverted_rows([&](int lane) { return rows[lane]->y.limb; });
     for (int lane = 0; trivial != 0 && lane < 8; lane++) {

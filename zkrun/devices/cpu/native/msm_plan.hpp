@@ -23,9 +23,9 @@ struct MsmPlan {
 };
 
 // Costs, measured, in units of one addition.
-constexpr double bucket_cost = 2.2;     // sum_bits takes 2 additions a bucket, less well shared
-constexpr double job_cost = 300;        // rounds too short to share an inversion well
-constexpr double doubling_cost = 12;    // one of the 128 doublings at the end, not vectorised
+constexpr double bucket_cost = 2.2;  // sum_bits takes 2 additions a bucket, less well shared
+constexpr double job_cost = 300;     // rounds too short to share an inversion well
+constexpr double part_cost = 1500;   // 128 additions at the end, one after the other
 
 // Small jobs take several windows at once, so that rounds are long enough to share inversions.
 constexpr size_t rows_per_job = size_t{1} << 16;
@@ -35,23 +35,27 @@ inline MsmPlan plan_msm(size_t rows, size_t threads) {
   MsmPlan best{};
   double best_cost = 0;
   for (int bits = min_window_bits; bits <= max_window_bits; bits++) {
-    MsmPlan plan{};
-    plan.window_bits = bits;
-    plan.windows = window_count(bits);
-    const size_t windows = static_cast<size_t>(plan.windows);
-    const size_t buckets = size_t{1} << (bits - 1);
-    const size_t by_threads = (windows + threads - 1) / threads;
-    const size_t by_size = std::max<size_t>(1, rows_per_job / std::max<size_t>(rows, 1));
-    const size_t windows_per_job = std::min(by_threads, by_size);
-    plan.windows_per_job = static_cast<int>(windows_per_job);
-    for (plan.parts = 1; plan.parts <= threads; plan.parts *= 2) {
-      const size_t rounds = (plan.jobs() + threads - 1) / threads;
-      const double job = static_cast<double>(windows_per_job) *
-                             (static_cast<double>(rows / plan.parts) +
-                              bucket_cost * static_cast<double>(buckets)) +
-                         job_cost;
-      const double cost = static_cast<double>(rounds) * job +
-                          doubling_cost * 128 * static_cast<double>(plan.parts + 1) / 2;
+    const size_t windows = static_cast<size_t>(window_count(bits));
+    const double window_buckets = static_cast<double>(size_t{1} << (bits - 1));
+    for (size_t parts = 1; parts <= threads; parts *= 2) {
+      const size_t part_rows = rows / parts;
+      const size_t by_size = (windows * part_rows + rows_per_job - 1) / rows_per_job;
+      const size_t by_threads = (threads + parts - 1) / parts;
+      const size_t jobs = std::min(windows, std::max({by_size, by_threads, size_t{1}}));
+      MsmPlan plan{};
+      plan.window_bits = bits;
+      plan.windows = static_cast<int>(windows);
+      plan.windows_per_job = static_cast<int>((windows + jobs - 1) / jobs);
+      plan.parts = parts;
+
+      // The busiest thread's jobs and windows.
+      const size_t busiest_jobs = (plan.jobs() + threads - 1) / threads;
+      const size_t busiest_windows = std::min(
+          busiest_jobs * static_cast<size_t>(plan.windows_per_job), windows * parts);
+      const double cost = static_cast<double>(busiest_windows) *
+                              (static_cast<double>(part_rows) + bucket_cost * window_buckets) +
+                          job_cost * static_cast<double>(busiest_jobs) +
+                          part_cost * static_cast<double>(parts);
       if (best.windows == 0 || cost < best_cost) {
         best = plan;
         best_cost = cost;
