@@ -289,6 +289,14 @@ def test_ntt(device: Device, curve: Curve, layout: str) -> None:
 
 
 @both_curves
+def test_twiddles_that_are_none(device: Device, curve: Curve) -> None:
+    a, twiddles = scalars(device, curve, [1] * 8), scalars(device, curve, [1, 2, 3, 4])
+    with pytest.raises(RunFailed, match=r"ntt: .* not the powers"):
+        call(device, curve, "ntt", {}, [a], [twiddles])
+    assert scalar_values(a, curve) == [1] * 8
+
+
+@both_curves
 @any_layout
 @pytest.mark.parametrize("group", ["g1", "g2"])
 def test_msm(device: Device, curve: Curve, group: Group, layout: str) -> None:

@@ -1,5 +1,4 @@
-"""Functions of installed packages on the devices of the host, with what `zkrun.devices.host`
-offers."""
+"""Functions of installed packages, with what `zkrun.devices.host` offers them."""
 
 from __future__ import annotations
 
@@ -58,5 +57,5 @@ def test_a_function_without_an_implementation_here(
 ) -> None:
     installed.implementations = {"cuda": reverse}
     arrays = [scalars(device, BN254, [1]) for _ in range(2)]
-    with pytest.raises(RunFailed, match="reverse: .* no implementation for the CPU"):
+    with pytest.raises(RunFailed, match=r"reverse: .* no implementation for the CPU"):
         bind(device, BN254, "reverse", {}, arrays[:1], arrays[1:])

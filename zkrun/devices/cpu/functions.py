@@ -77,7 +77,10 @@ def _ntt(call: Call, tools: Tools) -> Function:
 
     def run(mutable: Values, immutable: Values) -> None:
         twiddles = view(immutable[0]) if immutable else None
-        native(context, view(mutable[0]), inverse, coset, root, twiddles)
+        try:
+            native(context, view(mutable[0]), inverse, coset, root, twiddles)
+        except ValueError as error:
+            raise RunFailed(f"ntt: {error}") from None
 
     return run
 
