@@ -45,6 +45,7 @@ REJECTED: list[tuple[str, Any, str]] = [
     ("ZK003", b"\x82\xa1a\x01\xa1a\x01", "/a"),
     ("ZK004", b'{"a":"\xff"}', ""),
     ("ZK004", as_json(document(name="\ud800")), "/name"),
+    ("ZK004", b'{"\\ud800":1,"\\ud800":2}', ""),
     ("ZK004", b"\x81\xa1a\xa1\xff", ""),
     ("ZK004", b"\x81\x01\x01", ""),
     ("ZK004", b"\x81\xc4\x01a\x01", ""),

@@ -118,9 +118,9 @@ def _read_json(data: bytes) -> dict[str, Any]:
         message = "an integer of thousands of digits"
         raise refuse("ZK009", message, help="large numbers are written as text") from None
     _check_shape(document)
-    maps.check(document)
     if re.search(r"\\u[dD][89a-fA-F]", text):
         _check_unicode(document)
+    maps.check(document)
     return document  # type: ignore[no-any-return]  # the text starts with a brace
 
 

@@ -141,7 +141,7 @@ def _arguments(signature: Signature) -> str:
 
 
 def _names(arguments: tuple[Argument, ...]) -> str:
-    suffix = {"one": "", "optional": "?", "some": " …", "any": " …"}
+    suffix = {"one": "", "optional": "?", "some": "+", "any": "*"}
     return ", ".join(argument.name + suffix[argument.repeat] for argument in arguments)
 
 
