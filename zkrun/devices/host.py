@@ -79,7 +79,7 @@ def write(data: Data, payload: bytes | bytearray | memoryview) -> None:
 def copy(dst: Data, src: Data, check: Callable[[], None]) -> None:
     """Copies between two views in the host's memory; calls `check` between large pieces."""
     nbytes = dst.length * dst.item
-    if nbytes <= _PIECE and _is_one_run(dst) and _is_one_run(src):
+    if nbytes <= _PIECE and _is_one_run(dst) and _is_one_run(src) and dst.length == src.length:
         check()
         ctypes.memmove(
             dst.address + dst.offset * dst.item, src.address + src.offset * src.item, nbytes

@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zkrun.algebra.curves import Curve
 from zkrun.devices import host
 from zkrun.devices.base import Data, Function, Value
-from zkrun.devices.cpu.transcripts import Transcript
 from zkrun.errors import RunFailed
 from zkrun.program.functions.expr import compile_expr
 from zkrun.program.signature import Call
 from zkrun.program.types import PointArray
+
+if TYPE_CHECKING:
+    from zkrun.devices.cpu.transcripts import Transcript
 
 __all__ = ["FACTORIES", "Factory", "Tools"]
 
