@@ -322,9 +322,9 @@ def programs(draw: Any, threads: int = 1, streams: int = 0) -> dict[str, Any]:
     """A valid program. Threads are forked at its start, the later ones inside one another."""
     count = draw(st.integers(1, threads))
     writer = Writer(draw, count, draw(st.integers(0, streams)))
-    for _ in range(3):
+    for _ in range(4):
         writer.allocate()
-    for task in draw(st.lists(st.sampled_from(TASKS), max_size=25)):
+    for task in draw(st.lists(st.sampled_from(TASKS), min_size=10, max_size=40)):
         getattr(writer, task)()
     main, *others = writer.bodies
     inner: list[Instruction] = []

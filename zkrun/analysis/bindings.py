@@ -26,6 +26,7 @@ class Bindings(ABC):
         self.report = reporter
         self.variables: dict[int, Bound] = {}
         self.unbound: dict[int, Place] = {}  # the instruction that unbound a variable last
+        self._binders: dict[int, list[str]] | None = None  # looked up for the first error
         self._types: dict[types.Typ, types.Typ] = {}
         self._arrays: dict[tuple[str, int], types.Array] = {}
 
@@ -136,7 +137,9 @@ class Bindings(ABC):
                 )
         else:
             message = f"{name} is not bound here"
-            others = [path for path in binders(self.program, id) if path != self.place.path]
+            if self._binders is None:
+                self._binders = binders(self.program)
+            others = [path for path in self._binders.get(id, ()) if path != self.place.path]
             if others and others[0].rsplit("/", 1)[0] == self.place.thread.prefix:
                 help = f"it is bound only later, at {others[0]}"
             elif others:

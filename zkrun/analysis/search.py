@@ -6,6 +6,7 @@ Nothing here is on the way of a valid program, so it may look at everything.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from zkrun.analysis.operands import BINDING
 from zkrun.analysis.order import Place, Queue, Work
@@ -16,15 +17,19 @@ from zkrun.program.instructions import Record, operands
 
 __all__ = ["binders", "element_range", "queued_writes", "records"]
 
+LOOKED_AT = 10_000
 
-def binders(program: Program, id: int) -> list[str]:
-    """The paths of the instructions that bind a variable."""
-    return [
-        path
-        for path, _, instruction in walk(program)
-        for name, mark in operands(type(instruction))
-        if mark.effect in BINDING and getattr(instruction, name) == id
-    ]
+
+def binders(program: Program) -> dict[int, list[str]]:
+    """The paths of the first two instructions that bind each variable."""
+    found: dict[int, list[str]] = {}
+    for path, _, instruction in walk(program):
+        for name, mark in operands(type(instruction)):
+            if mark.effect in BINDING:
+                paths = found.setdefault(getattr(instruction, name), [])
+                if len(paths) < 2:
+                    paths.append(path)
+    return found
 
 
 def records(program: Program) -> dict[int, str]:
@@ -37,9 +42,9 @@ def records(program: Program) -> dict[int, str]:
 
 
 def queued_writes(queues: Iterable[Queue], storage: Storage) -> tuple[Queue, Place] | None:
-    """A stream, and work waiting there that will write to a storage."""
+    """A stream, and work among the next to run there that will write to a storage."""
     for queue in queues:
-        for item in queue.items:
+        for item in islice(queue.items, LOOKED_AT):
             if isinstance(item, Work) and any(v.storage is storage for v in item.writes):
                 return queue, item.place
     return None
