@@ -209,7 +209,10 @@ class Device(ABC):
 
     @abstractmethod
     def open_stream(self, clock: Clock, fail: Callable[[int, BaseException], None]) -> Stream:
-        """A new queue; `fail(at, error)` is called when queued work raises. RunFailed off a GPU."""
+        """A new queue. RunFailed off a GPU.
+
+        `fail(at, error)` is called when queued work raises, before those who wait for it go on.
+        """
 
     @abstractmethod
     def cancel(self) -> None:

@@ -177,17 +177,18 @@ def _once(job: _Job, pool: Pool, want_result: bool) -> tuple[Recording, Result |
     )
     run = Run(devices, pool)
     try:
-        for name, nbytes in program.memory.items():
-            devices[name].reserve(nbytes)
-        linker = Linker(
-            run,
-            program,
-            [place(one, devices[one.constant.device], curve) for one in job.constants],
-            _place_inputs(program, job.images, devices["cpu"]),
-            random.key(options.seed),
-        )
-        with paused_collector():
-            link(linker, job.types)
+        with job.ctrl_c.taken():
+            for name, nbytes in program.memory.items():
+                devices[name].reserve(nbytes)
+            linker = Linker(
+                run,
+                program,
+                [place(one, devices[one.constant.device], curve) for one in job.constants],
+                _place_inputs(program, job.images, devices["cpu"]),
+                random.key(options.seed),
+            )
+            with paused_collector():
+                link(linker, job.types)
         for device in devices.values():
             run.memory.append((0, device.name, device.account.current))
         _drive(run, pool, options.timeout, job.ctrl_c)

@@ -1,6 +1,5 @@
 """Files that are written whole or not at all."""
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -28,10 +27,9 @@ def write_whole(path: Path, payload: bytes) -> None:
                 file.write(payload)
                 if path.exists():
                     os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
-            os.replace(temporary, path)
+            temporary.replace(path)
         except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise RunFailed(f"cannot write {path}: {error.strerror}") from error

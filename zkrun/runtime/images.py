@@ -186,10 +186,9 @@ def render(typ: Typ, image: bytes | bytearray, curve: Curve) -> Any:
     item = element_size(typ, curve)
     values: list[Any]
     if isinstance(typ, Scalar | ScalarArray):
-        number = int.from_bytes
-        values = [
-            hex(number(canonical[i : i + item], "little")) for i in range(0, len(canonical), item)
-        ]
+        digits, width = canonical[::-1].hex(), 2 * item  # big-endian, the last element first
+        starts = range(len(digits) - width, -1, -width)
+        values = ["0x" + (digits[i : i + width].lstrip("0") or "0") for i in starts]
     else:
         size = curve.base.bytes
         values = [_point(canonical[i : i + item], size) for i in range(0, len(canonical), item)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import threading
 from array import array
@@ -35,7 +34,8 @@ class Body:
     at: list[int] = field(default_factory=list)
     ends: array[int] = field(default_factory=lambda: array("q"))
     start: int = 0
-    done: Event = field(default_factory=Event)
+    done: Event = field(default_factory=Event)  # for those who join it; a failed run completes it
+    ended: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(slots=True, eq=False)
@@ -105,6 +105,7 @@ class Run:
             stamp(now())
             self.fail(body.at[len(ends) - 1], caught)
         body.done.complete(error)
+        body.ended.set()
 
     def fork(self, body: Body) -> None:
         """Starts a thread of the program."""
@@ -114,6 +115,7 @@ class Run:
             self.pool.submit(lambda: self.execute(body))
         except BaseException as error:
             body.done.complete(error)
+            body.ended.set()
             raise
 
     def fail(self, at: int | None, error: BaseException) -> None:
@@ -125,6 +127,8 @@ class Run:
             self.stop.append(True)
         for event in self.events.values():
             event.complete(self.failure)
+        for body in self.bodies:
+            body.done.complete(self.failure)  # one that never starts may be waited for as well
         for device in self.devices.values():
             device.cancel()
 
@@ -135,8 +139,7 @@ class Run:
             self.execute(self.bodies[0])
             joined = 0
             while joined < len(self.started):  # threads still running may fork further ones
-                with contextlib.suppress(Cancelled):
-                    self.started[joined].done.wait()
+                self.started[joined].ended.wait()
                 joined += 1
             self.synchronize()
         finally:

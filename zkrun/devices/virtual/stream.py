@@ -151,6 +151,6 @@ class VirtualStream(Stream):
         event.check()
 
     def _stop(self, at: int, error: BaseException) -> None:
-        self.cancel(error)
         if not isinstance(error, Cancelled):  # else what made the run stop has been told already
-            self._fail(at, error)
+            self._fail(at, error)  # first, or those who wait for the work would fail before it
+        self.cancel(error)
