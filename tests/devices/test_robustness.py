@@ -1,4 +1,4 @@
-"""What faulty programs and long sessions do to devices: garbage in memory, cancellation, leaks."""
+"""What faulty programs and repeated runs do to devices: garbage in memory, cancellation, leaks."""
 
 from __future__ import annotations
 
