@@ -86,19 +86,19 @@ void bind_field(nb::module_& curve) {
   curve.def(
       "evaluate",
       [](Context& context, const View& y, const View& a, const View& x) {
-        single<F>(y) = evaluate(context, Elements<F>(a), F(single<F>(x)));
+        single<F>(y) = evaluate(context, a, F(single<F>(x)));
       },
       nb::arg("ctx"), nb::arg("y"), nb::arg("a"), nb::arg("x"), release);
   curve.def(
       "kate_division",
       [](Context& context, const View& q, const View& p, const View& b) {
-        kate_division(context, Elements<F>(q), Elements<F>(p), F(single<F>(b)));
+        kate_division(context, q, p, F(single<F>(b)));
       },
       nb::arg("ctx"), nb::arg("q"), nb::arg("p"), nb::arg("b"), release);
   curve.def(
       "scan_mul",
       [](Context& context, const View& z, const View& a, const View& z0) {
-        scan_mul(context, Elements<F>(z), Elements<F>(a), F(single<F>(z0)));
+        scan_mul(context, z, a, F(single<F>(z0)));
       },
       nb::arg("ctx"), nb::arg("z"), nb::arg("a"), nb::arg("z0"), release);
   curve.def("multiplications", &multiplications<F>, nb::arg("n"), nb::arg("vector"), release,

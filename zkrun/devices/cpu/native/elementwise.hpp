@@ -125,14 +125,16 @@ void wide_reduce(const Context& context, const View& a, const unsigned char* int
   constexpr int N = F::N;
   static_assert(N == 4, "64 bytes are twice the limbs of a scalar");
   const Elements<F> elements(a);
-  const F radix = F::constant(F::Parameters::radix());
+  // low + high R in Montgomery form is low R^2 / R + high R^3 / R. Products need only their first
+  // factor below p, so the raw halves can be the others.
+  const F square = F::constant(F::Parameters::radix());
+  const F cube = square * square;
   parallel_for(context, elements.size(), elementwise_grain, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; i++) {
-      // low + high R. Montgomery products need only one factor below p, so the raw halves do.
       F low, high;
       std::memcpy(low.limb, integers + 64 * i, 8 * N);
       std::memcpy(high.limb, integers + 64 * i + 8 * N, 8 * N);
-      elements[i] = F::product_with_raw(radix, low) + F::product_with_raw(radix, high) * radix;
+      elements[i] = F::product_with_raw(square, low) + F::product_with_raw(cube, high);
     }
   });
 }

@@ -13,48 +13,55 @@ namespace zkrun {
 
 #ifdef __AVX512IFMA__
 // Two vectors side by side, as one chain of products would leave the multipliers waiting.
-inline constexpr size_t block_lanes = 16;
+inline constexpr size_t block_vectors = 2;
+inline constexpr size_t block_lanes = 8 * block_vectors;
 #else
 inline constexpr size_t block_lanes = 1;
 #endif
 
+// Block k is [k length, (k + 1) length), and `block_lanes` blocks at a time are a group.
 struct Blocks {
-  size_t length, count;  // `count` is a multiple of block_lanes
+  size_t length = 0, groups = 0;
 
   explicit Blocks(size_t size) {
-    constexpr size_t group = 4096;  // elements of the blocks worked on together
-    length = group / block_lanes;
-    if (block_lanes == 1 && threads() == 1) length = size + 1;
-    if (size < group) length = size / block_lanes;
-    if (length < 8) length = size + 1;
-    count = size / (length * block_lanes) * block_lanes;
+    constexpr size_t group = 4096;  // elements, roughly
+    if (size < 16 * block_lanes) return;
+    if (block_lanes == 1 && threads() == 1) return;  // a second pass would be for nothing
+    groups = (size + group / 2) / group;
+    if (groups == 0) groups = 1;
+    length = size / (groups * block_lanes);
+    // Lanes whose distance is a multiple of a page would compete for the same lines of the cache.
+    if (length % 8 == 0) length -= 4;
   }
-  size_t covered() const { return length * count; }
+  size_t count() const { return groups * block_lanes; }
+  size_t covered() const { return count() * length; }
 };
 
 // The values of the blocks as polynomials at x: result[k] = sum over j of a[k length + j] x^j.
 template <class F>
-void evaluate_blocks(const Context& context, const Elements<F>& a, const Blocks& blocks, const F& x,
+void evaluate_blocks(const Context& context, const F* a, const Blocks& blocks, const F& x,
                      F* result) {
-  parallel_tasks(context, blocks.count / block_lanes, [&](size_t group) {
+  parallel_tasks(context, blocks.groups, [&, length = blocks.length](size_t group) {
     const size_t first = group * block_lanes;
+    const F* start = a + first * length;
 #ifdef __AVX512IFMA__
     using P = typename F::Parameters;
     const Fp8<P> factor = Fp8<P>::broadcast(x);
-    Fp8<P, 3> sum[2] = {Fp8<P, 3>::zero(), Fp8<P, 3>::zero()};
-    for (size_t j = blocks.length; j-- > 0;) {
+    Fp8<P, 3> sum[block_vectors];
+    for (auto& lanes : sum) lanes = Fp8<P, 3>::zero();
+    for (size_t j = length; j-- > 0;) {
       ZK_UNROLL
-      for (size_t v = 0; v < 2; v++) {
-        const auto row = [&](size_t lane) {
-          return a.at((first + 8 * v + lane) * blocks.length + j)->limb;
-        };
-        sum[v] = sum[v] * factor + Fp8<P>::load_unconverted_rows(row);
+      for (size_t v = 0; v < block_vectors; v++) {
+        const F* row = start + 8 * v * length + j;
+        sum[v] = sum[v] * factor + Fp8<P>::load_unconverted_rows([=](size_t lane) {
+                   return row[lane * length].limb;
+                 });
       }
     }
-    for (size_t v = 0; v < 2; v++) sum[v].store_unconverted(result + first + 8 * v);
+    for (size_t v = 0; v < block_vectors; v++) sum[v].store_unconverted(result + first + 8 * v);
 #else
     F sum = F::zero();
-    for (size_t j = blocks.length; j-- > 0;) sum = sum * x + a[first * blocks.length + j];
+    for (size_t j = length; j-- > 0;) sum = sum * x + start[j];
     result[first] = sum;
 #endif
   });
@@ -62,132 +69,148 @@ void evaluate_blocks(const Context& context, const Elements<F>& a, const Blocks&
 
 // sum of a[i] x^i.
 template <class F>
-F evaluate(Context& context, const Elements<F>& a, const F& x) {
+F evaluate(Context& context, const View& polynomial, const F& x) {
+  Contiguous<F> a(context, polynomial, Access::read);
   const Blocks blocks(a.size());
-  Scratch<F> values(context, blocks.count);
-  evaluate_blocks(context, a, blocks, x, values.data());
+  Scratch<F> values(context, blocks.count());
+  evaluate_blocks(context, a.data(), blocks, x, values.data());
   F sum = F::zero();
   for (size_t i = a.size(); i-- > blocks.covered();) sum = sum * x + a[i];
   const F step = x.pow(blocks.length);
-  for (size_t k = blocks.count; k-- > 0;) sum = sum * step + values[k];
+  for (size_t k = blocks.count(); k-- > 0;) sum = sum * step + values[k];
   return sum;
 }
 
 // q = (p(X) - p(b)) / (X - b): synthetic division, q[i] = p[i + 1] + b q[i + 1], where the last q
-// is 0. With s[i] = q[i - 1] this reads s[i] = p[i] + b s[i + 1], Horner's rule with all sums kept.
+// is 0. With s[i] = q[i - 1] this reads s[i] = p[i] + b s[i + 1], Horner's rule with all sums kept;
+// s[0] = p(b) is no coefficient of q.
 template <class F>
-void kate_division(Context& context, const Elements<F>& q, const Elements<F>& p, const F& b) {
+void kate_division(Context& context, const View& quotient, const View& polynomial, const F& b) {
+  Contiguous<F> q(context, quotient, Access::write), p(context, polynomial, Access::read);
   const size_t size = p.size();
   if (size == 0) return;
   const Blocks blocks(size);
-  Scratch<F> values(context, blocks.count);
-  evaluate_blocks(context, p, blocks, b, values.data());
+  Scratch<F> values(context, blocks.count());
+  evaluate_blocks(context, p.data(), blocks, b, values.data());
 
   // values[k] becomes the sum that enters block k from above.
   F sum = F::zero();
   q[size - 1] = sum;
-  const auto emit = [&q](size_t i, const F& s) {
-    if (i > 0) q[i - 1] = s;
-  };
   for (size_t i = size; i-- > blocks.covered();) {
     sum = sum * b + p[i];
-    emit(i, sum);
+    if (i > 0) q[i - 1] = sum;
   }
   const F step = b.pow(blocks.length);
-  for (size_t k = blocks.count; k-- > 0;) {
+  for (size_t k = blocks.count(); k-- > 0;) {
     const F entering = sum;
     sum = sum * step + values[k];
     values[k] = entering;
   }
 
-  parallel_tasks(context, blocks.count / block_lanes, [&](size_t group) {
+  parallel_tasks(context, blocks.groups, [&, length = blocks.length](size_t group) {
     const size_t first = group * block_lanes;
+    const size_t start = first * length;
 #ifdef __AVX512IFMA__
     using P = typename F::Parameters;
     const Fp8<P> factor = Fp8<P>::broadcast(b);
-    Fp8<P, 3> running[2] = {Fp8<P>::load_unconverted(&values[first]),
-                            Fp8<P>::load_unconverted(&values[first + 8])};
-    for (size_t j = blocks.length; j-- > 0;) {
+    F unwanted;  // where s[0] goes
+    Fp8<P, 3> running[block_vectors];
+    for (size_t v = 0; v < block_vectors; v++) {
+      running[v] = Fp8<P>::load_unconverted(&values[first + 8 * v]);
+    }
+    for (size_t j = length; j-- > 0;) {
       ZK_UNROLL
-      for (size_t v = 0; v < 2; v++) {
-        const auto index = [&](size_t lane) { return (first + 8 * v + lane) * blocks.length + j; };
-        const auto from = [&](size_t lane) { return p.at(index(lane))->limb; };
-        running[v] = running[v] * factor + Fp8<P>::load_unconverted_rows(from);
-        F unwanted;  // s[0] is p(b), which is no coefficient of q
-        running[v].store_unconverted_rows([&](size_t lane) {
-          return index(lane) > 0 ? q.at(index(lane) - 1)->limb : unwanted.limb;
+      for (size_t v = 0; v < block_vectors; v++) {
+        const size_t at = start + 8 * v * length + j;
+        const F* from = p.data() + at;
+        F* to = q.data() + at;
+        running[v] = running[v] * factor + Fp8<P>::load_unconverted_rows([=](size_t lane) {
+                       return from[lane * length].limb;
+                     });
+        F* lowest = at > 0 ? to - 1 : &unwanted;
+        running[v].store_unconverted_rows([=](size_t lane) {
+          return lane == 0 ? lowest->limb : (to + lane * length - 1)->limb;
         });
       }
     }
 #else
     F running = values[first];
-    for (size_t j = blocks.length; j-- > 0;) {
-      const size_t i = first * blocks.length + j;
+    for (size_t i = start + length; i-- > start;) {
       running = running * b + p[i];
-      emit(i, running);
+      if (i > 0) q[i - 1] = running;
     }
+#endif
+  });
+  q.finish();
+}
+
+// One pass of scan_mul over the blocks: block k starts from values[k] (write) or from 1, and goes
+// through its factors. It writes its running products to z, or only the last one to values[k].
+template <bool write, class F>
+void scan_blocks(const Context& context, F* z, const F* a, const Blocks& blocks, F* values) {
+  parallel_tasks(context, blocks.groups, [&, length = blocks.length](size_t group) {
+    const size_t first = group * block_lanes;
+    const size_t start = first * length;
+#ifdef __AVX512IFMA__
+    using P = typename F::Parameters;
+    Fp8<P> running[block_vectors];
+    for (size_t v = 0; v < block_vectors; v++) {
+      running[v] = write ? Fp8<P, 1>::load_unconverted(values + first + 8 * v)
+                         : Fp8<P, 1>::broadcast_unconverted(F::one());
+    }
+    for (size_t j = 0; j < length; j++) {
+      ZK_UNROLL
+      for (size_t v = 0; v < block_vectors; v++) {
+        const size_t at = start + 8 * v * length + j;
+        const F* from = a + at;
+        if constexpr (write) {
+          F* to = z + at;
+          running[v].store_unconverted_rows([=](size_t lane) { return to[lane * length].limb; });
+        }
+        running[v] = running[v] * Fp8<P>::load_rows([=](size_t lane) {
+                       return from[lane * length].limb;
+                     });
+      }
+    }
+    if constexpr (!write) {
+      for (size_t v = 0; v < block_vectors; v++) {
+        running[v].store_unconverted(values + first + 8 * v);
+      }
+    }
+#else
+    F running = write ? values[first] : F::one();
+    for (size_t i = start; i < start + length; i++) {
+      if constexpr (write) z[i] = running;
+      running *= a[i];
+    }
+    if constexpr (!write) values[first] = running;
 #endif
   });
 }
 
 // z[0] = z0, z[i] = z[i - 1] a[i - 1]; a has the length of z or one less.
 template <class F>
-void scan_mul(Context& context, const Elements<F>& z, const Elements<F>& a, const F& z0) {
+void scan_mul(Context& context, const View& products, const View& factors, const F& z0) {
+  Contiguous<F> z(context, products, Access::write), a(context, factors, Access::read);
   if (z.size() == 0) return;
   const size_t steps = z.size() - 1;
   const Blocks blocks(steps);
-  Scratch<F> values(context, blocks.count);
+  Scratch<F> values(context, blocks.count());
 
-  const auto pass = [&](bool write) {
-    parallel_tasks(context, blocks.count / block_lanes, [&](size_t group) {
-      const size_t first = group * block_lanes;
-#ifdef __AVX512IFMA__
-      using P = typename F::Parameters;
-      const auto start = [&](size_t v) -> Fp8<P> {
-        if (write) return Fp8<P>::load_unconverted(&values[first + 8 * v]);
-        return Fp8<P>::broadcast_unconverted(F::one());
-      };
-      Fp8<P> running[2] = {start(0), start(1)};
-      for (size_t j = 0; j < blocks.length; j++) {
-        ZK_UNROLL
-        for (size_t v = 0; v < 2; v++) {
-          const auto index = [&](size_t lane) {
-            return (first + 8 * v + lane) * blocks.length + j;
-          };
-          const auto to = [&](size_t lane) { return z.at(index(lane))->limb; };
-          const auto from = [&](size_t lane) { return a.at(index(lane))->limb; };
-          if (write) running[v].store_unconverted_rows(to);
-          running[v] = running[v] * Fp8<P>::load_rows(from);
-        }
-      }
-      if (!write) {
-        for (size_t v = 0; v < 2; v++) running[v].store_unconverted(&values[first + 8 * v]);
-      }
-#else
-      F running = write ? values[first] : F::one();
-      for (size_t j = 0; j < blocks.length; j++) {
-        const size_t i = first * blocks.length + j;
-        if (write) z[i] = running;
-        running *= a[i];
-      }
-      if (!write) values[first] = running;
-#endif
-    });
-  };
-
-  pass(false);
+  scan_blocks<false>(context, z.data(), a.data(), blocks, values.data());
   F running = z0;
-  for (size_t k = 0; k < blocks.count; k++) {
-    const F product = values[k];
-    values[k] = running;
+  for (F& value : values) {
+    const F product = value;
+    value = running;
     running *= product;
   }
-  pass(true);
+  scan_blocks<true>(context, z.data(), a.data(), blocks, values.data());
   for (size_t i = blocks.covered(); i < steps; i++) {
     z[i] = running;
     running *= a[i];
   }
   z[steps] = running;
+  z.finish();
 }
 
 }  // namespace zkrun
