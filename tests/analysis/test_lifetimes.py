@@ -78,6 +78,7 @@ VALID: dict[str, list[Instruction]] = {
         load("scalar", 0),
         return_(1),
     ],
+    "a stream on itself": [stream(0), free(0, stream=0), stream(0), free(0)],
     "another thread frees": [allocate(0), fork(0, free(0)), join(0)],
     "queued work runs in its order": [
         allocate(0, device="gpu:0"),
@@ -162,6 +163,18 @@ BROKEN: dict[str, tuple[list[Instruction], list[tuple[str, str]]]] = {
         ],
         [("ZK044", "6")],
     ),
+    "freed all the same where the stream is wrong": (
+        [
+            allocate(0, device="gpu:0", offset=0),
+            stream(1, "gpu:1"),
+            free(0, stream=1),
+            allocate(0, device="gpu:0", offset=0),
+            free(0, stream=5),
+            allocate(0),
+            free(0),
+        ],
+        [("ZK033", "2/stream"), ("ZK040", "4/stream")],
+    ),
     "bound in a thread that is not joined before": (
         [fork(0, load("array", 0)), show(0), join(0)],
         [("ZK040", "1/id")],
@@ -181,7 +194,7 @@ def test_valid(name: str) -> None:
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken(name: str) -> None:
     instructions, expected = BROKEN[name]
-    assert found(*instructions) == expected
+    assert found(*instructions, memory={"gpu:0": 256}) == expected
 
 
 def warnings(*instructions: Instruction) -> list[tuple[str, str]]:

@@ -114,6 +114,9 @@ class Machine(Bindings):
             for id in ids if isinstance(ids, list) else [ids]:
                 if mark.effect in BINDING:
                     self.variables[id] = POISON
+                elif mark.effect in _UNBINDING:
+                    if id in self.variables:
+                        self.variables[id] = POISON
                 elif mark.effect in _WRITING or name == "arg_mut":
                     value = self.variables.get(id)
                     for leaf in leaves(value) if value else ():
@@ -218,3 +221,4 @@ Handler: TypeAlias = Callable[[Machine, Instruction], bool | None]
 """Runs one instruction; True where the thread blocks at it, and will run it again."""
 
 _WRITING = (Effect.WRITES, Effect.WRITES_PART)
+_UNBINDING = (Effect.FREES, Effect.UNBINDS, Effect.MOVES)

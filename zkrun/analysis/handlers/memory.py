@@ -6,7 +6,7 @@ from zkrun.analysis.handlers.devices import stream_on
 from zkrun.analysis.intervals import IntervalMap
 from zkrun.analysis.machine import Machine
 from zkrun.analysis.order import Free, Queue
-from zkrun.analysis.reporter import Refused, plain
+from zkrun.analysis.reporter import Refused, Skipped, plain
 from zkrun.analysis.rules import binding, memory, operands, tables
 from zkrun.analysis.rules.rule import Rule
 from zkrun.analysis.values import (
@@ -134,22 +134,25 @@ def deallocate(m: Machine, i: Deallocate) -> None:
             help = f"free {m.report.variable(storage.owner)}"
         help = f"{help}, or unbind {name} with RemoveRegister" if help else "use RemoveRegister"
         raise Refused(binding.NOT_OWNER, f"{name} {what}", help, "/id")
-    stream = None
-    if i.stream is not None:
-        stream = m.stream("/stream", i.stream)
-        stream_on(m, i.stream, stream, (storage.device,), "memory that is freed lives")
+    stream, wrong = None, None
+    try:
+        if i.stream is not None:
+            stream = m.stream("/stream", i.stream)
+            stream_on(m, i.stream, stream, (storage.device,), "memory that is freed lives")
+    except (Refused, Skipped) as error:
+        wrong = error  # the memory is freed all the same, so that no error follows
     place = m.place
     kill(storage, place)
     del m.live[storage]
     storage.owner = None
     m.unbind(i.id)
-    if storage.offset is not None:
-        arena = m.arenas.get(storage.device)
-        if arena:
-            arena.remove(storage.offset, storage)
-    elif storage.queue is not None:
-        pass  # work that is queued on a stream runs all the same
-    elif stream is None:
+    if storage.offset is not None and storage.device in m.arenas:
+        m.arenas[storage.device].remove(storage.offset, storage)
+    if wrong:
+        raise wrong
+    if storage.offset is not None or storage.queue is not None:
+        return  # bookkeeping only; work that is queued on a stream runs all the same
+    if stream is None:
         m.give_back(Free(place, storage))
     else:
         assert stream.storage.queue is not None
