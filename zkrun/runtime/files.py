@@ -15,10 +15,12 @@ def write_whole(path: Path, payload: bytes) -> None:
     written to directly, for there is nothing to rename over.
     """
     try:
-        path = path.resolve()
-        if path.exists() and not path.is_file():
-            path.write_bytes(payload)
+        stream = path.is_relative_to("/dev") or path.is_relative_to("/proc")  # even to a file
+        if stream or (path.exists() and not path.is_file()):
+            with path.open("ab") as file:
+                file.write(payload)
             return
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name[:200]}.{os.urandom(8).hex()}")
         try:

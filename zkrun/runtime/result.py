@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ class Result:
 
     typ: Typ
     values: Any
-    curve: Curve
+    curve: Curve = field(repr=False)
 
     def document(self) -> dict[str, Any]:
         """The map that a result file holds."""
