@@ -97,6 +97,34 @@ def test_a_reader_that_goes_away_is_no_error(folder: Path, tmp_path: Path) -> No
         assert b"Broken pipe" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("redirection", "arguments", "code"),
+    [
+        ("<&-", "validate -", 3),
+        ("<&-", "exec sum.json --input x=-", 3),
+        (">&-", "schema", 0),
+        (">&-", "--version", 0),
+        ("2>&-", "validate nothing.json", 2),
+        ("<&- >&- 2>&-", "exec sum.json --input x=x.json", 0),
+        (">/dev/null", "exec sum.json --input x=x.json --output /dev/stdout", 0),
+        ("| cat >/dev/null", "exec sum.json --input x=x.json --output /dev/stdout", 0),
+    ],
+)
+def test_streams_that_are_closed_or_named(
+    redirection: str, arguments: str, code: int, folder: Path, tmp_path: Path
+) -> None:
+    command = f'set -o pipefail; "$0" -c "$1" {arguments} {redirection}'
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, START],
+        cwd=folder,
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert b"defect" not in done.stderr
+
+
 def test_a_full_disk_behind_standard_output_is_said(folder: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(

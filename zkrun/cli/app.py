@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,7 +59,15 @@ def main() -> None:
     """The entry point: runs the command line of the process and exits."""
     # No plugin of pydantic has a say in what zkrun accepts, and looking for them takes time.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    _open_streams()
     sys.exit(_run())
+
+
+def _open_streams() -> None:
+    """Standard streams that the caller has closed are empty, and take everything."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
 
 
 def _run() -> int:
