@@ -67,7 +67,8 @@ def _open_streams() -> None:
     """Standard streams that the caller has closed are empty, and take everything."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
+            null = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  # it stays open
+            setattr(sys, name, null)
 
 
 def _run() -> int:
