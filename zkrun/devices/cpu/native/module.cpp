@@ -8,12 +8,8 @@ template <class Curve>
 void bind_curve(nb::module_& module) {
   nb::module_ curve = module.def_submodule(Curve::name);
   bind_field<Curve>(curve);
-#ifdef ZKRUN_HAS_NTT
   bind_ntt<Curve>(curve);
-#endif
-#ifdef ZKRUN_HAS_GROUP
   bind_groups<Curve>(curve);
-#endif
 }
 
 void bind_shared(nb::module_& module) {
