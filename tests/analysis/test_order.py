@@ -207,7 +207,12 @@ def test_a_deadlock_names_all_who_wait() -> None:
 
 def test_a_missing_wait_names_the_queued_write() -> None:
     _, help = only(*GPU, call("fill", [0], [1]), show(0), return_(0))
-    assert "FuncCall at /instructions/3 writes it, but is only queued on stream variable 1" in help
+    assert "FuncCall fill at /instructions/3 writes it, but is only queued on stream" in help
+
+
+def test_a_missing_join_names_the_threads_that_may_write() -> None:
+    _, help = only(allocate(0), fork(3, blind(0)), show(0), join(3), return_(0))
+    assert "where it is thread 3 that writes it, Join that thread before this" in help
 
 
 def test_a_missing_join_names_the_other_thread() -> None:

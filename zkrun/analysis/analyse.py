@@ -62,7 +62,7 @@ def analyse(
     Never raises for what a program says; raises UsageError where an installed package that has one
     of its functions is broken.
     """
-    reporter = Reporter(program.variables)
+    reporter = Reporter(program)
     collected = Operands() if operands else None
     machine = Machine(program, reporter, HANDLERS, collected)
     try:

@@ -165,6 +165,13 @@ class Machine(Bindings):
         owner = f" of {self.report.variable(storage.owner)}" if storage.owner is not None else ""
         born = f" (the {self.report.at(storage.born)})" if storage.born else ""
         help = "write it first: fill, Transfer, or a function that writes all of it"
+        others = [t for t in self.all_threads if t is not work.place.thread and not t.ended]
+        if others:
+            writers = " or ".join(map(str, others[:3]))
+            help += (
+                f"; where it is {writers} that writes it, Join that thread before this, or Wait for "
+                "an event that it records"
+            )
         if pending := queued_writes(self.queues, storage):
             queue, writer = pending
             stream = self.report.variable(queue.variable)

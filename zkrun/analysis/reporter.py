@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
 from zkrun.analysis.order import Place
 from zkrun.analysis.rules.rule import Rule
 from zkrun.program.diagnostic import Diagnostic
+from zkrun.program.document import Program
+from zkrun.program.instructions import FuncCall
 
 __all__ = ["MAX_ERRORS", "MAX_WARNINGS", "Enough", "Refused", "Reporter", "Skipped", "plain"]
 
@@ -45,10 +46,11 @@ def plain(text: str, limit: int = 60) -> str:
 
 
 class Reporter:
-    """The findings of one analysis. `names` are those that the program gives its variables."""
+    """The findings of one analysis, with the names that the program gives."""
 
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
+    def __init__(self, program: Program) -> None:
+        self._names = program.variables
+        self._functions = program.functions
         self._found: list[Diagnostic] = []
         self._warnings: Counter[str] = Counter()
         self._said: set[tuple[str, str]] = set()
@@ -63,7 +65,10 @@ class Reporter:
         """Where an instruction stands, for the middle of a sentence."""
         instruction = place.instruction
         source = f", {plain(instruction.source)}" if instruction.source else ""
-        return f"{instruction.op} at {place.path}{source}"
+        op: str = instruction.op
+        if isinstance(instruction, FuncCall) and instruction.func_id < len(self._functions):
+            op = f"{op} {plain(self._functions[instruction.func_id].name)}"
+        return f"{op} at {place.path}{source}"
 
     def add(
         self,
