@@ -175,3 +175,9 @@ def test_vectors_of_the_consensus_specifications(programs: tuple[Program, Progra
             assert compressed(zkrun.run(commit, {"blob": blob}, VIRTUAL).result.values) == expected
             seen["commit"] += 1
     assert all(seen.values()), seen
+
+
+def test_committed_programs_are_what_the_script_writes(tmp_path: Path) -> None:
+    for path in eip4844.build(eip4844.default_setup(), tmp_path, "gpu:0"):
+        committed = SCRIPT.parents[1] / "programs" / path.parent.name / path.name
+        assert committed.read_text() == path.read_text(), f"run {SCRIPT.name} build"
