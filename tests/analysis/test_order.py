@@ -212,7 +212,7 @@ def test_a_missing_wait_names_the_queued_write() -> None:
 
 def test_a_missing_join_names_the_threads_that_may_write() -> None:
     _, help = only(allocate(0), fork(3, blind(0)), show(0), join(3), return_(0))
-    assert "where it is thread 3 that writes it, Join that thread before this" in help
+    assert "where it is thread 3 that writes it, Join that thread before, or Wait" in help
 
 
 def test_a_missing_join_names_the_other_thread() -> None:

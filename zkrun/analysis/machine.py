@@ -169,7 +169,7 @@ class Machine(Bindings):
         if others:
             writers = " or ".join(map(str, others[:3]))
             help += (
-                f"; where it is {writers} that writes it, Join that thread before this, or Wait for "
+                f"; where it is {writers} that writes it, Join that thread before, or Wait for "
                 "an event that it records"
             )
         if pending := queued_writes(self.queues, storage):
