@@ -6,7 +6,7 @@
     eip4844.py show RESULT                a result as hex, as Ethereum writes it
     eip4844.py check RESULT --blob OUT    asks ckzg whether the commitment or proof is right
 
-The programs take `blob` as a ScalarArray of 4096 elements in the order of the blob; element i is the
+The programs take `blob`, a ScalarArray of 4096 elements in the order of the blob: element i is the
 value of the polynomial at w^bitrev(i). The trusted setup of the Ethereum ceremony comes with the
 package eth-account, or from a file in the same format.
 """
@@ -17,6 +17,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from importlib import util
 from pathlib import Path
 from types import FrameType
@@ -407,10 +408,8 @@ def blob_elements(content: bytes) -> list[int]:
     """
     text = content.strip()
     if len(text) in (2 * N * FIELD_BYTES, 2 * N * FIELD_BYTES + 2):
-        try:
+        with suppress(ValueError):  # not hex: packed as it is
             content = bytes.fromhex(text.decode().removeprefix("0x"))
-        except ValueError:
-            pass
     size = FIELD_BYTES
     if len(content) != N * FIELD_BYTES:
         size = FIELD_BYTES - 1

@@ -28,7 +28,8 @@ VECTORS = os.environ.get("ZKRUN_KZG_VECTORS")
 
 def load_script() -> ModuleType:
     spec = importlib.util.spec_from_file_location("eip4844", SCRIPT)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -139,7 +140,8 @@ def test_blob_files() -> None:
     assert eip4844.blob_elements(b"0x" + raw.hex().encode() + b"\n") == elements
     packed = eip4844.blob_elements(b"any text" * 100)
     assert packed[0] == int.from_bytes((b"any text" * 4)[:31], "big")
-    assert len(packed) == N and max(packed) < R
+    assert len(packed) == N
+    assert max(packed) < R
 
 
 def challenge(blob: bytes, commitment: bytes) -> int:
