@@ -89,6 +89,6 @@ def test_the_two_adicities_of_the_scalar_fields() -> None:
 def test_the_records_import_nothing_heavy() -> None:
     code = "import sys, zkrun.algebra.curves; print('numpy' in sys.modules)"
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "False"

@@ -13,7 +13,7 @@ from zkrun.errors import RunFailed, UsageError
 
 def in_a_new_process(code: str, **environment: str) -> str:
     result = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-P", "-c", code],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
