@@ -1,14 +1,14 @@
 // Multi-scalar multiplication: sum of s_i P_i, by Pippenger's buckets.
 //
-//  1. Bases become a table of rows P and (beta x, y) = lambda P, in the form the Adder computes with,
-//     once for all scalar vectors.
+//  1. Bases become a table of rows P and (beta x, y) = lambda P, in the form the Adder computes
+//     with, once for all scalar vectors.
 //  2. Each scalar becomes k1 + k2 lambda, and both halves signed digits of c bits (msm_digits.hpp).
 //  3. Jobs, each of some windows of digits, sort rows into buckets by digit (msm_sort.hpp), sum the
 //     buckets up, and sum these by the bits of their digit (msm_buckets.hpp), all in rounds of
 //     independent affine additions which share inversions (msm_additions.hpp).
 //  4. One pass of doublings puts the sums over bits together.
 //
-// Bases must be in the subgroup of order r: the endomorphism is multiplication by lambda only there.
+// Bases must be in the subgroup of order r, where the endomorphism is multiplication by lambda.
 #pragma once
 
 #include <algorithm>

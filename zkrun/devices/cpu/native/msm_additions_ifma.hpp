@@ -164,7 +164,8 @@ class VectorAdder {
   }
 
   // Exact, lane by lane: doublings and sums without division.
-  static ZK_NOINLINE void treat_special(const Operands& left, const Operands& right, Pending& step) {
+  static ZK_NOINLINE void treat_special(const Operands& left, const Operands& right,
+                                        Pending& step) {
     const __mmask8 same_x = step.denominator.is_zero_mask();
     const __mmask8 same_y = step.numerator.is_zero_mask() & ~left.y.is_zero_mask();
     const __mmask8 any_infinite = infinite(left) | infinite(right);

@@ -47,10 +47,12 @@ struct OperandList {
   uint32_t bucket;
 };
 
-// Work rows while buckets are summed: one for each bucket, then those of one chunk.
+// Sums every bucket: buckets[b] becomes the operand that holds the sum, or no_operand where b is
+// empty.
 //
 // Sorted operands are taken in chunks, small enough that the rows of a chunk stay in the cache. A
 // bucket may be cut by the border of a chunk; its sum so far then counts as one more operand.
+// Work rows below bucket_count belong to the buckets, those after them to the chunk at hand.
 template <class Adder>
 void sum_buckets(Context& context, Adder& adder, const SortedDigits& sorted, size_t bucket_count,
                  size_t chunk_size, Operand* buckets) {
