@@ -12,6 +12,8 @@ from zkrun.algebra.curves import Curve
 from zkrun.errors import InvalidProgram, UsageError
 from zkrun.program.constants import BadValue
 from zkrun.program.document import Program
+from zkrun.program.json_scan import is_nested_deeper
+from zkrun.program.limits import MAX_DEPTH
 from zkrun.program.types import PointArray, ScalarArray, Typ, element_size, length, size
 from zkrun.runtime.images import from_canonical, parse
 from zkrun.runtime.typ_json import same_typ
@@ -131,6 +133,8 @@ def read_json(name: str, path: Path) -> Any:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise UsageError(f"{name}: cannot read {path}: {error.strerror}") from None
+    if is_nested_deeper(data, MAX_DEPTH):
+        _refuse(name, f"{path} is nested deeper than {MAX_DEPTH} lists")
     try:
         return json.loads(data, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
