@@ -14,6 +14,7 @@ from device_values import place, scalars
 
 from zkrun.algebra.curves import BN254
 from zkrun.devices import host
+from zkrun.devices.account import bytes_text
 from zkrun.devices.base import Block, Device
 from zkrun.devices.cpu import pool as pool_module
 from zkrun.devices.cpu.pool import POISON
@@ -117,7 +118,8 @@ def test_the_limit_names_what_was_asked_and_what_is_held() -> None:
 @pytest.mark.parametrize("nbytes", [1 << 50, 2**62, 2**64, 2**70])
 def test_more_than_the_machine_has_is_refused_at_once(device: Device, nbytes: int) -> None:
     before = device.account.current
-    with pytest.raises(ResourceLimit, match=f"{device.name}: .* more cannot be taken"):
+    refusal = f"{device.name}: .* more cannot be taken: {bytes_text(before)} held already"
+    with pytest.raises(ResourceLimit, match=refusal):
         device.allocate(nbytes, None)
     with pytest.raises(ResourceLimit):
         device.reserve(nbytes)
@@ -233,6 +235,7 @@ def test_many_threads_allocate_and_free(device: Device) -> None:
 PROCESS = """
 import ctypes, re, sys
 from zkrun.devices import host
+from zkrun.devices.account import bytes_text
 from zkrun.devices.registry import open_devices
 
 def status(key):

@@ -122,9 +122,8 @@ class Pool:
         try:
             bin = self._bins.get(block)
             found = bin.pop() if bin else self._carve(block)
-        except BaseException:
-            self._account.give(block)
-            raise
+        except BaseException as error:
+            raise self._refusal(block, error) from None
         self.held += block
         return found
 
@@ -161,13 +160,17 @@ class Pool:
         self._account.take(rounded)
         try:
             region = self._spare_region(rounded) or self._map_or_refuse(rounded, rounded, 2 << 20)
-        except BaseException:
-            self._account.give(rounded)
-            raise
+        except BaseException as error:
+            raise self._refusal(rounded, error) from None
         self.held += rounded
         region.used = rounded
         self._large.add(region)
         return region.address, region
+
+    def _refusal(self, nbytes: int, error: BaseException) -> BaseException:
+        """What to raise where memory that was counted as taken is not to be had after all."""
+        self._account.give(nbytes)
+        return self._account.refusal(nbytes, str(error)) if isinstance(error, _Refused) else error
 
     def _spare_region(self, nbytes: int) -> Region | None:
         fitting = [r for r in self._spare if nbytes <= r.nbytes <= 2 * nbytes]
@@ -187,7 +190,7 @@ class Pool:
         try:
             return self._map(nbytes, needed, granule)
         except _NoAddresses as error:
-            raise self._account.refusal(needed, f"the system gives no more ({error})") from None
+            raise _Refused(f"the system gives no more ({error})") from None
 
     def _map(self, nbytes: int, needed: int, granule: int) -> Region:
         """Maps `nbytes` of which `needed` will be used at once."""
@@ -208,8 +211,11 @@ class Pool:
         """Refuses what the machine cannot back, before the system kills the process for it."""
         available = available_memory()
         if available is not None and nbytes > available:
-            reason = f"only {bytes_text(max(0, available))} are left on this machine"
-            raise self._account.refusal(nbytes, reason)
+            raise _Refused(f"only {bytes_text(max(0, available))} are left on this machine")
+
+
+class _Refused(Exception):
+    """Why memory is not to be had."""
 
 
 class _NoAddresses(Exception):
