@@ -1,11 +1,21 @@
 """A walk over MessagePack bytes that builds nothing.
 
 A header of five bytes can claim four billion elements, and a decoder that believes it takes memory
-for them; so counts, nesting and lengths are checked here first.
+for them; an empty list is one byte here and 72 in Python. So counts, nesting and lengths are
+checked here first, and what would be built is counted.
 Source: https://github.com/msgpack/msgpack/blob/master/spec.md
 """
 
-from zkrun.program.limits import MAX_DEPTH, MAX_KEYS, MAX_VALUES
+from zkrun.program.limits import (
+    INTEGER_BYTES,
+    MAX_BUILT,
+    MAX_DEPTH,
+    MAX_KEYS,
+    MAX_VALUES,
+    TEXT_BYTES,
+    list_bytes,
+    map_bytes,
+)
 
 __all__ = ["scan"]
 
@@ -34,46 +44,70 @@ def _widths() -> list[int]:
 
 _WIDTH = _widths()
 _TEXT = [0xA0 <= head < 0xC0 or head in (0xD9, 0xDA, 0xDB) for head in range(256)]
+_BUILT = [
+    TEXT_BYTES if text else INTEGER_BYTES if 0xCA <= head <= 0xD3 else 0
+    for head, text in enumerate(_TEXT)
+]
+"""Bytes in Python of the value that starts with each byte, beyond those that it has here."""
+_BUILT[0x80], _BUILT[0x90] = map_bytes(0), list_bytes(0)
+_TOO_MUCH = f"the document would take more than {MAX_BUILT >> 20} MiB of memory"
 _LENGTH_BYTES = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
 
 
-def scan(data: bytes) -> tuple[str, str] | None:
-    """What is wrong with the bytes as (rule, message), or None where they can be decoded."""
+def scan(data: bytes) -> int | tuple[str, str]:
+    """How many keys all maps have together, or what is wrong as (rule, message)."""
     try:
         return _scan(data)
     except IndexError:
         return "ZK001", f"the MessagePack document ends early, after {len(data)} bytes"
 
 
-def _scan(data: bytes) -> tuple[str, str] | None:
+def _scan(data: bytes) -> int | tuple[str, str]:
     end = len(data)
-    at, total = 0, 0
+    at, total, pairs = 0, 0, 0
     left, in_map = 1, False  # tokens still to come in the container at hand
     outer: list[tuple[int, bool]] = []
     names_at = -1  # where the value of the top level's `variables` starts
+    built = 0  # bytes of what a decoder would make of it so far
+    keys: set[bytes] = set()  # which the decoder has once, however often they stand here
     while True:
         while not left:
             if not outer:
+                if built > MAX_BUILT:
+                    return "ZK002", _TOO_MUCH
                 if at == end:
-                    return None
+                    return pairs
                 if at < end:
                     return "ZK019", f"{end - at} bytes follow the program, which ends at byte {at}"
                 raise IndexError
             left, in_map = outer.pop()
         head = data[at]
-        if in_map and not left & 1 and not _TEXT[head]:
-            return "ZK004", f"the key at byte {at} is not text"
-        left -= 1
         width = _WIDTH[head]
+        if in_map and not left & 1:
+            if not _TEXT[head]:
+                return "ZK004", f"the key at byte {at} is not text"
+            if width < 0 or (key := data[at : at + width]) not in keys:
+                built += 3 * TEXT_BYTES  # it stands in the set as well
+                if width > 0:
+                    keys.add(key)
+        else:
+            built += _BUILT[head]
+        left -= 1
         if width > 0:
             if width == 10 and len(outer) == 1 and data.startswith(b"\xa9variables", at):
                 names_at = at + width
             at += width
         elif width == _CONTAINER:
+            if len(outer) == MAX_DEPTH:
+                return "ZK002", f"maps and lists are nested deeper than {MAX_DEPTH}"
+            if not head & 0x4F:  # empty, in one byte
+                at += 1
+                continue
             start = at
             count, at = _count(data, head, at)
             is_map = head < 0x90 or head >= 0xDE
             if is_map:
+                pairs += count
                 count *= 2
             if count > end - at:
                 raise IndexError
@@ -82,9 +116,10 @@ def _scan(data: bytes) -> tuple[str, str] | None:
             total += count
             if total > MAX_VALUES:
                 return "ZK002", f"the document has more than {MAX_VALUES} values"
+            built += map_bytes(count // 2) if is_map else list_bytes(count)
+            if built > MAX_BUILT:
+                return "ZK002", _TOO_MUCH
             outer.append((left, in_map))
-            if len(outer) > MAX_DEPTH:
-                return "ZK002", f"maps and lists are nested deeper than {MAX_DEPTH}"
             left, in_map = count, is_map
         elif width == _SIZED:
             size = _LENGTH_BYTES[head]

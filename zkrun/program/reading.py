@@ -15,7 +15,18 @@ import msgpack
 
 from zkrun.errors import InvalidProgram
 from zkrun.program.diagnostic import Diagnostic, pointer
-from zkrun.program.limits import MAX_BYTES, MAX_DEPTH, MAX_KEYS, MAX_VALUES
+from zkrun.program.json_scan import is_nested_deeper
+from zkrun.program.limits import (
+    MAX_BUILT,
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_KEYS,
+    MAX_VALUES,
+    MAX_WIDE,
+    TEXT_BYTES,
+    list_bytes,
+    map_bytes,
+)
 from zkrun.program.msgpack_scan import scan
 
 __all__ = ["DocumentFormat", "flat", "paused_collector", "read_document", "refuse", "values"]
@@ -97,9 +108,9 @@ class _Maps:
 
 
 def _read_json(data: bytes) -> dict[str, Any]:
-    marks = sum(data.count(mark) for mark in (b",", b"[", b"{", b":"))
-    if marks >= MAX_VALUES:
-        raise _too_many()
+    _check_counts(data)
+    if is_nested_deeper(data, MAX_DEPTH):
+        raise _too_deep()
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -124,20 +135,59 @@ def _read_json(data: bytes) -> dict[str, Any]:
     return document  # type: ignore[no-any-return]  # the text starts with a brace
 
 
+def _check_counts(data: bytes) -> None:
+    """How much would be built from JSON; marks within texts count too, which makes it more."""
+    commas, colons = data.count(b","), data.count(b":")
+    lists, maps = data.count(b"["), data.count(b"{")
+    if commas + colons + lists + maps >= MAX_VALUES:
+        raise refuse(
+            "ZK002",
+            f"the document has more than {MAX_VALUES} values",
+            help="keep large constants in files beside the program",
+        )
+    texts = data.count(b'"') // 2 - colons  # a key is kept once, however often it stands there
+    built = maps * map_bytes(0) + lists * list_bytes(1) + texts * TEXT_BYTES + commas * 8
+    if built > MAX_BUILT:
+        raise refuse("ZK002", f"the document would take more than {MAX_BUILT >> 20} MiB of memory")
+    if len(data) > MAX_WIDE and not data.isascii():
+        raise refuse(
+            "ZK002",
+            f"a JSON document with other than ASCII characters has at most {MAX_WIDE} bytes",
+            help="write \\u escapes, or MessagePack",
+        )
+
+
 def _read_msgpack(data: bytes) -> dict[str, Any]:
-    if problem := scan(data):
-        rule, message = problem
+    scanned = scan(data)
+    if isinstance(scanned, tuple):
+        rule, message = scanned
         raise refuse(rule, message)
-    maps = _Maps()
     try:
-        document = msgpack.unpackb(data, raw=False, object_pairs_hook=maps.build)
+        document: dict[str, Any] = msgpack.unpackb(data, raw=False)
+        if scanned != _keys(document):
+            maps = _Maps()
+            maps.check(msgpack.unpackb(data, raw=False, object_pairs_hook=maps.build))
     except UnicodeDecodeError as error:
         shown = error.object[max(0, error.start - 20) : error.start + 1]
         raise refuse("ZK004", f"a text is not valid UTF-8, after {shown!r}") from None
     except (ValueError, msgpack.UnpackException) as error:
         raise refuse("ZK001", f"not valid MessagePack: {error}") from None
-    maps.check(document)
-    return document  # type: ignore[no-any-return]  # the scan has seen a map
+    return document
+
+
+def _keys(document: dict[str, Any]) -> int:
+    """How many keys all maps have together."""
+    total = 0
+    level: list[Any] = [document]
+    while level:
+        total += sum(len(owner) for owner in level if type(owner) is dict)
+        level = [
+            item
+            for owner in level
+            for item in (owner.values() if type(owner) is dict else owner)
+            if item and (type(item) is dict or type(item) is list)
+        ]
+    return total
 
 
 def values(document: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
@@ -203,11 +253,3 @@ def _is_unicode(text: str) -> bool:
 
 def _too_deep() -> InvalidProgram:
     return refuse("ZK002", f"maps and lists are nested deeper than {MAX_DEPTH}")
-
-
-def _too_many() -> InvalidProgram:
-    return refuse(
-        "ZK002",
-        f"the document has more than {MAX_VALUES} values",
-        help="keep large constants in files beside the program",
-    )
