@@ -181,7 +181,7 @@ BROKEN: dict[str, tuple[list[Instruction], list[tuple[str, str]]]] = {
     ),
     "the result freed by another thread": (
         [allocate(0), blind(0), fork(0, free(0)), return_(0)],
-        [("ZK041", "3/id")],
+        [("ZK102", "2/instructions/0/id")],
     ),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from zkrun.analysis.order import Place
 from zkrun.analysis.reporter import Refused, Reporter, Skipped
@@ -12,6 +12,9 @@ from zkrun.analysis.search import binders
 from zkrun.analysis.values import POISON, Bound, TupleValue, Value
 from zkrun.program import types
 from zkrun.program.document import Program
+
+if TYPE_CHECKING:
+    from zkrun.analysis.races import Races
 
 __all__ = ["Bindings", "described"]
 
@@ -30,13 +33,18 @@ class Bindings(ABC):
         self._types: dict[types.Typ, types.Typ] = {}
         self._arrays: dict[tuple[str, int], types.Array] = {}
 
+    races: Races
+
     @property
     @abstractmethod
     def place(self) -> Place:
         """The instruction that runs."""
 
-    def use(self, operand: str, id: int) -> Bound:
-        """What a variable is bound to; it must be alive."""
+    def use(self, operand: str, id: int, *, alive: bool = True) -> Bound:
+        """What a variable is bound to; it must be alive.
+
+        Not `alive`: it may be freed by another thread before or after this.
+        """
         bound = self.variables.get(id)
         if bound is None:
             self._unbound(operand, id)
@@ -52,6 +60,8 @@ class Bindings(ABC):
                 operand,
             )
         assert bound is not None
+        if self.races.threads:
+            self.races.use(operand, id, bound if alive else None)
         return bound
 
     def value(self, operand: str, id: int, *kinds: type) -> Value:
@@ -59,6 +69,8 @@ class Bindings(ABC):
         bound = self.variables.get(id)
         if bound.__class__ is not Value or bound.storage.freed is not None or bound is POISON:
             bound = self.use(operand, id)
+        elif self.races.threads:
+            self.races.use(operand, id, bound)
         if (kinds and bound.typ.__class__ not in kinds) or bound.__class__ is not Value:
             wanted = " or ".join(kind.__name__ for kind in kinds) or "value that is no tuple"
             name = self.report.variable(id)
@@ -87,7 +99,11 @@ class Bindings(ABC):
     def free_to_bind(self, operand: str, id: int) -> None:
         """Refuses a variable that is bound. Dead aliases count as unbound."""
         old = self.variables.get(id)
-        if old is None or old is POISON or old.freed is not None:
+        if old is None or old is POISON:
+            return
+        if old.freed is not None:
+            if self.races.threads:
+                self.races.bind_again(operand, id, old.freed)
             return
         owns = isinstance(old, Value) and old.storage.owner == id
         raise Refused(
@@ -101,10 +117,14 @@ class Bindings(ABC):
         """Binds a variable that must be unbound."""
         if id in self.variables:
             self.free_to_bind(operand, id)
+        if self.races.threads:
+            self.races.change(operand, id, "bound")
         self.variables[id] = value
 
-    def unbind(self, id: int) -> None:
+    def unbind(self, operand: str, id: int) -> None:
         """Unbinds a variable, remembering where."""
+        if self.races.threads:
+            self.races.change(operand, id, "unbound")
         del self.variables[id]
         self.unbound[id] = self.place
 

@@ -44,7 +44,7 @@ class Calls:
         Raises UsageError where an installed package that has a function is broken.
         """
         for index, entry in enumerate(self._program.functions):
-            opened = open_entry(entry)
+            opened = open_entry(entry, self._program.curve_record)
             self.entries.append(opened)
             for problem in opened.problems:
                 unknown = opened.signature is None

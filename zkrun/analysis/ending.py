@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zkrun.analysis import explain
 from zkrun.analysis.order import Demand, Place, Queue, WaitsFor, Work, advance
+from zkrun.analysis.queues import circles
 from zkrun.analysis.rules import binding, order
 from zkrun.analysis.search import records
 from zkrun.analysis.values import leaves
@@ -24,10 +26,13 @@ def finish(m: Machine) -> None:
     Return waits for all threads and for all queued work, so its value is looked at here.
     """
     for queue in m.queues:
-        advance([Demand(queue, queue.done + len(queue.items))], m.touch, m.give_back)
+        advance([Demand(queue, queue.done + len(queue.items))], m.passes)
     _return_place(m)
     if _deadlocks(m):
         return
+    if not m.report.errors:
+        for circle in circles(m.order):
+            explain.queue_deadlock(m, circle)
     if m.result:
         _result(m)
     for thread in m.all_threads[1:]:
@@ -58,19 +63,9 @@ def _return_place(m: Machine) -> None:
 def _result(m: Machine) -> None:
     assert m.result is not None
     place, bound = m.result
-    values = tuple(leaves(bound))
-    for value in values:
-        if value.storage.freed is not None:
-            m.report.add(
-                binding.FREED,
-                f"the result is freed by the {m.report.at(value.storage.freed)}, which nothing "
-                "orders before this",
-                place=place,
-                operand="/id",
-                help="leave the memory of the result to the end of the run",
-            )
-            return
-    m.touch(Work(place, values, ()))
+    if any(value.storage.freed is not None for value in leaves(bound)):
+        return  # by another thread, which has been reported
+    m.touch(Work(place, tuple(leaves(bound)), (), m.main.node), None)
 
 
 def _leaks(m: Machine) -> None:

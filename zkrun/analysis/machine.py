@@ -4,7 +4,7 @@ Values have no contents here, only places, lengths, owners and which of their el
 Threads run until they block, the one that forks before the one that is forked; queued work runs as
 late as the program allows (see `order.advance`). Both make forgotten synchronisation show. What is
 reported happens in a legal order, so it is a fault of the program; what only other orders show is
-not seen here.
+found by the clocks of the same walk (see `clocks` and `races`).
 
 The handlers of instructions are in `handlers/`; this file holds what they share.
 """
@@ -18,10 +18,24 @@ from typing import TypeAlias
 from zkrun.analysis import ending
 from zkrun.analysis.bindings import Bindings
 from zkrun.analysis.calls import Calls
+from zkrun.analysis.clocks import Node, Order
 from zkrun.analysis.forecast import Ledger
 from zkrun.analysis.intervals import IntervalMap
 from zkrun.analysis.operands import BINDING, Operands
-from zkrun.analysis.order import Event, Free, Place, Queue, Thread, Work, advance
+from zkrun.analysis.order import (
+    Completes,
+    Demand,
+    Event,
+    Free,
+    Place,
+    Queue,
+    Queued,
+    Thread,
+    WaitsFor,
+    Work,
+    advance,
+)
+from zkrun.analysis.races import Races
 from zkrun.analysis.reporter import Refused, Reporter, Skipped
 from zkrun.analysis.rules import binding, definedness
 from zkrun.analysis.search import element_range, queued_writes
@@ -61,7 +75,9 @@ class Machine(Bindings):
         self.events: dict[int, Event] = {}
         self.queues: list[Queue] = []
         self.result: tuple[Place, Bound] | None = None
-        self.main = Thread(None, "/instructions", program.instructions)
+        self.order = Order()
+        self.races = Races(self)
+        self.main = Thread(None, "/instructions", program.instructions, self.order.main)
         self.all_threads = [self.main]
         self.ready = deque(self.all_threads)
         self.thread = self.main  # the one that runs
@@ -107,6 +123,10 @@ class Machine(Bindings):
     def place(self) -> Place:
         return Place(self.thread, self.thread.at)
 
+    @property
+    def node(self) -> Node:
+        return self.thread.node
+
     def _abandon(self, instruction: Instruction) -> None:
         """Goes on after an error as if the instruction had worked, so that no other follows."""
         for name, mark in marks(type(instruction)):
@@ -124,6 +144,7 @@ class Machine(Bindings):
                 elif mark.effect is Effect.RECORDS:
                     event = self.event(id)
                     event.complete = True
+                    event.node = event.node or self.node
                     self.recorded(event)
 
     # Bytes
@@ -132,34 +153,56 @@ class Machine(Bindings):
         self, reads: Sequence[Value], writes: Sequence[Value], stream: Value | None = None
     ) -> None:
         """Reads and writes views: at once, or as work of a stream."""
-        work = Work(Place(self.thread, self.thread.at), reads, writes)
+        node = self.thread.node
+        work = Work(Place(self.thread, self.thread.at), reads, writes, node)
         if stream is None:
-            self.touch(work)
+            self.touch(work, node)
         else:
             assert stream.storage.queue is not None
             stream.storage.queue.put(work)
 
-    def touch(self, work: Work) -> None:
-        """Does what `perform` was asked for, when its turn comes."""
+    def touch(self, work: Work, node: Node | None) -> None:
+        """Does what `perform` was asked for, when its turn comes; no node: after all else."""
+        races = self.races if node is not None and self.races.possible else None
         for value in work.reads:
             storage = value.storage
             if storage.gone is not None:
                 self._gone(work, storage)
             if storage.written is not True and (lacking := unwritten(value)):
-                self._undefined(work, value, lacking)
+                node = self._undefined(work, value, lacking, node)
+            elif races and node and not storage.read_only:
+                races.read(value, node)
         for value in work.writes:
             storage = value.storage
             if storage.gone is not None:
                 self._gone(work, storage)
             if storage.written is not True:
                 write(value)
+            if races and node:
+                races.write(value, node)
 
-    def give_back(self, item: Free) -> None:
+    def passes(self, queue: Queue, item: Queued) -> None:
+        """Does what has come to the head of a queue."""
+        waits = item.event.node if isinstance(item, WaitsFor) else None
+        node = self.order.execute(queue, item.issue, waits)
+        if isinstance(item, Work):
+            self.touch(item, node)
+        elif isinstance(item, Completes):
+            item.event.complete = True
+            item.event.node = node
+        elif isinstance(item, Free):
+            self.give_back(item, node)
+
+    def give_back(self, item: Free, node: Node) -> None:
         """Memory of a pool goes back; whatever touches it from now on is wrong."""
+        self.races.free(item.storage, node)
         item.storage.gone = item.place
         self.ledger.give(item.storage)
 
-    def _undefined(self, work: Work, value: Value, lacking: tuple[int, int]) -> None:
+    def _undefined(
+        self, work: Work, value: Value, lacking: tuple[int, int], node: Node | None
+    ) -> Node | None:
+        """Reports a read of what is not written; returns the node with what it should know."""
         storage = value.storage
         what = element_range(value, lacking)
         owner = f" of {self.report.variable(storage.owner)}" if storage.owner is not None else ""
@@ -172,8 +215,11 @@ class Machine(Bindings):
                 f"; where it is {writers} that writes it, Join that thread before, or Wait for "
                 "an event that it records"
             )
-        if pending := queued_writes(self.queues, storage):
-            queue, writer = pending
+        own = self.order.stream_of(node) if node else None
+        others_queues = [queue for queue in self.queues if queue is not own]
+        pending = queued_writes(others_queues, storage)
+        if pending:
+            queue, position, writer = pending
             stream = self.report.variable(queue.variable)
             help = (
                 f"the {self.report.at(writer)} writes it, but is only queued on stream {stream}: "
@@ -186,6 +232,11 @@ class Machine(Bindings):
             help=help,
         )
         write(value)
+        if pending and node:  # go on as if that had been waited for
+            advance([Demand(queue, position + 1)], self.passes)
+            for track in self.order.tracks.get(queue, {}).values():
+                node = self.order.teach(node, track.nodes[-1])
+        return node
 
     def _gone(self, work: Work, storage: Storage) -> None:
         assert storage.gone is not None
@@ -216,7 +267,7 @@ class Machine(Bindings):
 
     def advance(self, thread: Thread) -> bool:
         """Lets queues advance as far as the thread's Wait demands; True where it is blocked."""
-        stuck = advance(thread.demands, self.touch, self.give_back)
+        stuck = advance(thread.demands, self.passes)
         if stuck is None:
             return False
         if isinstance(stuck, Event):

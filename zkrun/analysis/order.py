@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from zkrun.analysis.clocks import Node, Strand
 from zkrun.analysis.values import Storage, Value
 from zkrun.program.instructions import Instruction
 
@@ -25,6 +26,11 @@ class Place(NamedTuple):
         return f"{self.thread.prefix}/{self.at}"
 
     @property
+    def node(self) -> Node:
+        """Where in the order it stands, without what it knows."""
+        return Node(self.thread.strand.chain, self.thread.strand.base + self.at, {})
+
+    @property
     def instruction(self) -> Instruction:
         return self.thread.instructions[self.at]
 
@@ -36,6 +42,7 @@ class Thread:
     id: int | None  # None is the main thread
     prefix: str  # the JSON pointer of its list of instructions
     instructions: Sequence[Instruction]
+    strand: Strand  # its part of the order
     at: int = 0
     forked: Place | None = None
     joined: Place | None = None
@@ -51,6 +58,11 @@ class Thread:
     def place(self) -> Place:
         return Place(self, self.at)
 
+    @property
+    def node(self) -> Node:
+        """The instruction that runs, as a point of the order."""
+        return self.strand.node(self.at)
+
     def __str__(self) -> str:
         return "the main thread" if self.id is None else f"thread {self.id}"
 
@@ -62,6 +74,7 @@ class Event:
     id: int
     recorded: Place | None = None
     complete: bool = False
+    node: Node | None = None  # of its Record, once that has happened
     queue: Queue | None = None
     position: int = 0  # of its Record in the queue
     waiters: list[Thread] = field(default_factory=list)
@@ -73,6 +86,7 @@ class Work(NamedTuple):
     place: Place
     reads: Sequence[Value]
     writes: Sequence[Value]
+    issue: Node
 
 
 class Free(NamedTuple):
@@ -80,16 +94,19 @@ class Free(NamedTuple):
 
     place: Place
     storage: Storage
+    issue: Node
 
 
 class Completes(NamedTuple):
     place: Place
     event: Event
+    issue: Node
 
 
 class WaitsFor(NamedTuple):
     place: Place
     event: Event
+    issue: Node
 
 
 Queued = Work | Free | Completes | WaitsFor
@@ -118,19 +135,16 @@ class Demand(NamedTuple):
     position: int
 
 
-def advance(
-    demands: list[Demand],
-    work: Callable[[Work], None],
-    free: Callable[[Free], None],
-) -> Event | Queue | None:
+def advance(demands: list[Demand], passes: Callable[[Queue, Queued], None]) -> Event | Queue | None:
     """Lets queues advance until all demands are met, and no further.
 
     Queued work runs as late as the program allows. That order is as legal as any other, and it is
     the one in which a forgotten Wait shows: the work is not done yet when its result is used.
 
-    Returns None when all is done; the Event that nothing has recorded yet and that all else waits
-    for (what is left of `demands` can be taken up again once it is); or the Queue that waits for
-    itself through others. Each item passes once, so the whole costs as much as there is work.
+    `passes` is told of each item that passes. Returns None when all is done; the Event that nothing
+    has recorded yet and that all else waits for (what is left of `demands` can be taken up again
+    once it is); or the Queue that waits for itself through others. Each item passes once, so the
+    whole costs as much as there is work.
     """
     under_way = {demand.queue for demand in demands}
     while demands:
@@ -149,12 +163,7 @@ def advance(
                 break
             items.popleft()
             queue.done += 1
-            if isinstance(item, Work):
-                work(item)
-            elif isinstance(item, Completes):
-                item.event.complete = True
-            elif isinstance(item, Free):
-                free(item)
+            passes(queue, item)
         else:
             demands.pop()
             under_way.discard(queue)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from zkrun.analysis.order import Place
 from zkrun.analysis.rules.rule import Rule
-from zkrun.program.diagnostic import Diagnostic
+from zkrun.program.diagnostic import Diagnostic, Related
 from zkrun.program.document import Program
 from zkrun.program.instructions import FuncCall
 
@@ -79,6 +80,7 @@ class Reporter:
         place: Place | None = None,
         operand: str = "",
         help: str | None = None,
+        related: tuple[Related, ...] = (),
     ) -> None:
         """Notes a finding, at a path of the document or at a place of the instructions.
 
@@ -94,7 +96,9 @@ class Reporter:
                 return
         thread = place.thread.id if place else None
         source = place.instruction.source if place else None
-        self._found.append(Diagnostic(rule.id, rule.severity, path, message, thread, source, help))
+        self._found.append(
+            Diagnostic(rule.id, rule.severity, path, message, thread, source, help, related)
+        )
         if rule.severity == "error":
             self.errors += 1
             if self.errors == MAX_ERRORS:
@@ -122,13 +126,5 @@ class Reporter:
                 last = max(i for i, diagnostic in enumerate(found) if diagnostic.rule == rule)
                 note = f" (and {count - MAX_WARNINGS} more like it)"
                 kept = found[last]
-                found[last] = Diagnostic(
-                    kept.rule,
-                    kept.severity,
-                    kept.path,
-                    kept.message + note,
-                    kept.thread,
-                    kept.source,
-                    kept.help,
-                )
+                found[last] = replace(kept, message=kept.message + note)
         return tuple(found)

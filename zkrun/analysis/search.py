@@ -41,12 +41,15 @@ def records(program: Program) -> dict[int, str]:
     return found
 
 
-def queued_writes(queues: Iterable[Queue], storage: Storage) -> tuple[Queue, Place] | None:
-    """A stream, and work among the next to run there that will write to a storage."""
+def queued_writes(queues: Iterable[Queue], storage: Storage) -> tuple[Queue, int, Place] | None:
+    """A stream, and work among the next to run there that will write to a storage.
+
+    The integer is the position of that work in the queue.
+    """
     for queue in queues:
-        for item in islice(queue.items, LOOKED_AT):
+        for index, item in enumerate(islice(queue.items, LOOKED_AT)):
             if isinstance(item, Work) and any(v.storage is storage for v in item.writes):
-                return queue, item.place
+                return queue, queue.done + index, item.place
     return None
 
 

@@ -15,6 +15,8 @@ from zkrun.program import types
 from zkrun.program.types import Typ
 
 if TYPE_CHECKING:
+    from zkrun.analysis.accesses import Space
+    from zkrun.analysis.clocks import Node
     from zkrun.analysis.order import Place, Queue
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "kill",
     "leaves",
     "overlap",
+    "pieces",
     "unwritten",
     "write",
 ]
@@ -50,7 +53,9 @@ class Storage:
         "owner",
         "queue",
         "read_only",
+        "space",
         "typ",
+        "users",
         "whole",
         "written",
     )
@@ -69,6 +74,8 @@ class Storage:
         self.holders: list[TupleValue] = []  # the tuples that refer to it
         self.gone: Place | None = None  # that Deallocate, once the memory has really gone back
         self.queue: Queue | None = None  # of a stream
+        self.space: Space | None = None  # who has touched it last
+        self.users: dict[int, Node] | None = None  # the last use of each thread's chain
 
     @property
     def nbytes(self) -> int:
@@ -100,7 +107,7 @@ class Value:
 class TupleValue:
     """References to other values. `count`: how many it holds, those of inner tuples too."""
 
-    __slots__ = ("count", "depth", "freed", "holders", "items", "typ")
+    __slots__ = ("count", "depth", "freed", "holders", "items", "typ", "users")
 
     def __init__(self, typ: types.Tuple, items: tuple[Bound, ...]) -> None:
         self.typ = typ
@@ -110,6 +117,7 @@ class TupleValue:
         self.depth: int = 1 + max(inner, default=0)
         self.freed: Place | None = None  # the Deallocate of anything that it refers to
         self.holders: list[TupleValue] = []
+        self.users: dict[int, Node] | None = None
         for item in items:
             (item.storage if isinstance(item, Value) else item).holders.append(self)
 
@@ -120,15 +128,18 @@ POISON = Value(Storage(types.Scalar(), "cpu", 1, 0), types.Scalar(), 0, 1)
 """Bound where an error has been reported: whatever uses it says nothing more."""
 
 
-def kill(storage: Storage, place: Place) -> None:
-    """Marks a storage and every tuple that refers to it as freed."""
+def kill(storage: Storage, place: Place) -> list[TupleValue]:
+    """Marks a storage and every tuple that refers to it as freed; returns those tuples."""
     storage.freed = place
+    killed: list[TupleValue] = []
     rest = list(storage.holders)
     while rest:
         holder = rest.pop()
         if holder.freed is None:
             holder.freed = place
+            killed.append(holder)
             rest += holder.holders
+    return killed
 
 
 def leaves(value: Bound) -> Iterator[Value]:
@@ -149,7 +160,7 @@ def leaves(value: Bound) -> Iterator[Value]:
                 rest.append(item)
 
 
-def _pieces(value: Value) -> tuple[tuple[int, int], ...]:
+def pieces(value: Value) -> tuple[tuple[int, int], ...]:
     """The physical intervals of a view in the order of its elements, at most two."""
     end = value.offset + value.length
     whole = value.storage.whole
@@ -164,8 +175,8 @@ def overlap(a: Value, b: Value) -> bool:
         return False
     return any(
         start < other_end and other_start < end
-        for start, end in _pieces(a)
-        for other_start, other_end in _pieces(b)
+        for start, end in pieces(a)
+        for other_start, other_end in pieces(b)
     )
 
 
@@ -179,7 +190,7 @@ def write(value: Value) -> None:
         return
     if storage.written is False:
         storage.written = IntervalSet()
-    for start, end in _pieces(value):
+    for start, end in pieces(value):
         storage.written.add(start, end)
     if storage.written.covers(0, storage.whole):
         storage.written = True
@@ -190,7 +201,7 @@ def unwritten(value: Value) -> tuple[int, int] | None:
     written = value.storage.written
     if written is True or not value.length:
         return None
-    for start, end in _pieces(value):
+    for start, end in pieces(value):
         lacking = (start, end) if written is False else written.missing(start, end)
         if lacking:
             return lacking

@@ -9,7 +9,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["STRUCTURE_RULES", "Diagnostic", "pointer"]
+__all__ = ["STRUCTURE_RULES", "Diagnostic", "Related", "pointer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another instruction that a finding is about, and what it has to do with it."""
+
+    path: str
+    message: str
+    thread: int | None = None
+    source: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As in `validate --json`; keys without a value are left out."""
+        found: dict[str, Any] = {"path": self.path, "message": self.message}
+        if self.thread is not None:
+            found["thread"] = self.thread
+        if self.source is not None:
+            found["source"] = self.source
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +42,7 @@ class Diagnostic:
     thread: int | None = None
     source: str | None = None
     help: str | None = None
+    related: tuple[Related, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The form that `validate --json` prints; keys without a value are left out."""
@@ -35,6 +55,8 @@ class Diagnostic:
         for key in ("thread", "source", "help"):
             if (value := getattr(self, key)) is not None:
                 found[key] = value
+        if self.related:
+            found["related"] = [related.to_json() for related in self.related]
         return found
 
 

@@ -7,6 +7,7 @@
       |
       = help: Allocate it first
 
+Other instructions that a finding is about follow in the same way, each with its part in it (`:::`).
 Findings of the document itself, which has no instructions yet, quote none.
 """
 
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from rich.text import Text
 
-from zkrun.program.diagnostic import Diagnostic
+from zkrun.program.diagnostic import Diagnostic, Related
 from zkrun.report.text import count, safe
 
 __all__ = ["SCHEMA", "diagnostics_json", "diagnostics_text", "tally"]
@@ -45,8 +46,9 @@ def diagnostics_text(
 ) -> list[Text]:
     """One text a finding; a last one counts them where there are several."""
     shown = diagnostics[:_MOST]
-    lines = excerpts([_instruction(diagnostic.path) for diagnostic in shown])
-    texts = [_finding(found, lines.get(_instruction(found.path))) for found in shown]
+    paths = [path for found in shown for path in (found.path, *(at.path for at in found.related))]
+    lines = excerpts([_instruction(path) for path in paths])
+    texts = [_finding(found, lines) for found in shown]
     texts[1:] = [Text("\n").append_text(text) for text in texts[1:]]
     if len(diagnostics) > 1:
         hidden = len(diagnostics) - len(shown)
@@ -62,16 +64,29 @@ def tally(diagnostics: Iterable[Diagnostic]) -> str:
     return ", ".join(count(number, kind) for number, kind in counted if number)
 
 
-def _finding(found: Diagnostic, excerpt: str | None) -> Text:
+def _finding(found: Diagnostic, excerpts: dict[str, str]) -> Text:
     text = Text()
     text.append(f"{found.severity}[{found.rule}]", style=_STYLE[found.severity])
     text.append(f": {safe(found.message, 1000)}\n", style="bold")
-    number = _instruction(found.path).rpartition("/")[2] if excerpt is not None else ""
-    margin = " " * max(len(number), 1)
-    text.append(f"{margin}--> ", style="blue").append(f"{_place(found)}\n")
-    if excerpt is not None:
-        text.append(f"{margin} |\n{number} | ", style="blue").append(f"{safe(excerpt, 300)}\n")
-        text.append(f"{margin} |\n", style="blue")
+    parts: list[Diagnostic | Related] = [found, *found.related]
+    numbers = {
+        part.path: _instruction(part.path).rpartition("/")[2]
+        for part in parts
+        if _instruction(part.path) in excerpts
+    }
+    margin = " " * max([1, *map(len, numbers.values())])
+    for part in parts:
+        arrow = "-->" if part is found else ":::"
+        text.append(f"{margin}{arrow} ", style="blue").append(f"{_place(part)}\n")
+        if part.path in numbers:
+            number = numbers[part.path].rjust(len(margin))
+            excerpt = excerpts[_instruction(part.path)]
+            text.append(f"{margin} |\n{number} | ", style="blue")
+            text.append(f"{safe(excerpt, 300)}\n")
+            text.append(f"{margin} |", style="blue")
+            if isinstance(part, Related):
+                text.append(f" {safe(part.message, 1000)}", style="blue")
+            text.append("\n")
     if found.help is not None:
         text.append(f"{margin} = ", style="blue")
         text.append("help", style="bold").append(f": {safe(found.help, 1000)}\n")
@@ -79,7 +94,7 @@ def _finding(found: Diagnostic, excerpt: str | None) -> Text:
     return text
 
 
-def _place(found: Diagnostic) -> str:
+def _place(found: Diagnostic | Related) -> str:
     parts = [safe(found.path) or "the document"]
     if found.thread is not None:
         parts.append(f"thread {found.thread}")

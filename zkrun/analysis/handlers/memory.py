@@ -47,8 +47,6 @@ ALIGNMENT = 64
 def allocate(m: Machine, i: Allocate) -> None:
     typ, device = m.one(i.typ), i.device
     _allowed(typ, device)
-    if i.id in m.variables:
-        m.free_to_bind("/id", i.id)
     storage = Storage(typ, device, types.length(typ), types.element_size(typ, m.curve))
     storage.owner = i.id
     storage.born = m.place
@@ -58,7 +56,8 @@ def allocate(m: Machine, i: Allocate) -> None:
         storage.written = True
         storage.queue = Queue(m.place, i.id, device)
         m.queues.append(storage.queue)
-    m.variables[i.id] = Value(storage, typ, 0, storage.whole)
+        m.races.possible = True
+    m.bind("/id", i.id, Value(storage, typ, 0, storage.whole))
     m.live[storage] = None
     if i.offset is None:
         m.ledger.take(storage, storage.born)
@@ -112,6 +111,7 @@ def _place(m: Machine, storage: Storage, offset: int) -> None:
             "free that one first, or choose another offset",
             "/offset",
         )
+    m.races.occupy(storage)
 
 
 def _bad_place(m: Machine, rule: Rule, problem: str, end: int) -> Refused:
@@ -142,31 +142,34 @@ def deallocate(m: Machine, i: Deallocate) -> None:
     except (Refused, Skipped) as error:
         wrong = error  # the memory is freed all the same, so that no error follows
     place = m.place
-    kill(storage, place)
+    tuples = kill(storage, place)
+    if m.races.threads:
+        m.races.kill(storage, tuples)
     del m.live[storage]
     storage.owner = None
-    m.unbind(i.id)
+    m.unbind("/id", i.id)
     if storage.offset is not None and storage.device in m.arenas:
         m.arenas[storage.device].remove(storage.offset, storage)
+        m.races.vacate(storage)
     if wrong:
         raise wrong
     if storage.offset is not None or storage.queue is not None:
         return  # bookkeeping only; work that is queued on a stream runs all the same
     if stream is None:
-        m.give_back(Free(place, storage))
+        m.give_back(Free(place, storage, m.node), m.node)
     else:
         assert stream.storage.queue is not None
-        stream.storage.queue.put(Free(place, storage))
+        stream.storage.queue.put(Free(place, storage, m.node))
 
 
 def remove_register(m: Machine, i: RemoveRegister) -> None:
     """Also of a dead alias: that tidies up after the Deallocate of its memory."""
     bound = m.variables.get(i.id)
     if bound is None or bound.freed is None:
-        bound = m.use("/id", i.id)
+        bound = m.use("/id", i.id, alive=False)
     if isinstance(bound, Value) and bound.storage.owner == i.id:
         bound.storage.owner = None
-    m.unbind(i.id)
+    m.unbind("/id", i.id)
 
 
 def move_register(m: Machine, i: MoveRegister) -> None:
@@ -174,7 +177,7 @@ def move_register(m: Machine, i: MoveRegister) -> None:
     m.bind("/dst", i.dst, bound)
     if isinstance(bound, Value) and bound.storage.owner == i.src:
         bound.storage.owner = i.dst
-    m.unbind(i.src)
+    m.unbind("/src", i.src)
 
 
 def copy_register(m: Machine, i: CopyRegister) -> None:

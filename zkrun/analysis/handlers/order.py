@@ -13,7 +13,11 @@ __all__ = ["fork", "join", "record", "wait"]
 
 def fork(m: Machine, i: Fork) -> None:
     place = m.place
-    thread = Thread(i.new_thread, f"{place.path}/instructions", i.instructions, forked=place)
+    strand = m.order.fork(m.thread.strand, m.node)
+    thread = Thread(
+        i.new_thread, f"{place.path}/instructions", i.instructions, strand, forked=place
+    )
+    m.races.threads = m.races.possible = True
     m.all_threads.append(thread)
     m.ready.append(thread)
     first = m.threads.setdefault(i.new_thread, thread)
@@ -50,6 +54,8 @@ def join(m: Machine, i: Join) -> bool:
             "/thread",
         )
     if thread.ended:
+        m.races.join(thread)
+        m.order.join(m.thread.strand, thread.strand, len(thread.instructions))
         return False
     thread.joiner = m.thread
     m.thread.waits_for = f"thread {i.thread} to end"
@@ -67,11 +73,12 @@ def record(m: Machine, i: Record) -> None:
         )
     if i.stream is None:
         event.complete = True
+        event.node = m.node
     else:
         queue = m.stream("/stream", i.stream).storage.queue
         assert queue is not None
         event.queue = queue
-        event.position = queue.put(Completes(m.place, event))
+        event.position = queue.put(Completes(m.place, event, m.node))
     m.recorded(event)
 
 
@@ -81,7 +88,7 @@ def wait(m: Machine, i: Wait) -> bool:
         stream = m.stream("/stream", i.stream)
         _slave(i, stream.storage.device, f"the stream is of {stream.storage.device}")
         assert stream.storage.queue is not None
-        stream.storage.queue.put(WaitsFor(m.place, event))
+        stream.storage.queue.put(WaitsFor(m.place, event, m.node))
         return False
     _slave(i, "cpu", "without a stream it is the thread that waits, on the CPU")
     return wait_for(m, event)
@@ -90,6 +97,8 @@ def wait(m: Machine, i: Wait) -> bool:
 def wait_for(m: Machine, event: Event) -> bool:
     """Blocks the running thread until an event is complete."""
     if event.complete:
+        assert event.node is not None
+        m.thread.strand.learn(event.node)
         return False
     thread = m.thread
     thread.waits_for = f"event {event.id}"
@@ -102,6 +111,8 @@ def wait_for(m: Machine, event: Event) -> bool:
     if m.advance(thread):
         return True
     thread.waits_for = ""
+    assert event.node is not None
+    thread.strand.learn(event.node)
     return False
 
 

@@ -11,6 +11,7 @@ from zkrun.analysis.rules import (
     memory,
     operands,
     order,
+    races,
     tables,
 )
 from zkrun.analysis.rules.rule import PHASES, Phase, Rule
@@ -18,7 +19,7 @@ from zkrun.program.diagnostic import STRUCTURE_RULES
 
 __all__ = ["PHASES", "RULES", "Phase", "Rule"]
 
-_ROOMS = (tables, constants, operands, binding, definedness, order, memory)
+_ROOMS = (tables, constants, operands, binding, definedness, order, memory, races)
 
 RULES: dict[str, Rule] = {
     rule.id: rule

@@ -8,7 +8,15 @@ from typing import Literal
 __all__ = ["PHASES", "Phase", "Rule"]
 
 Phase = Literal[
-    "structure", "tables", "constants", "operands", "binding", "definedness", "order", "memory"
+    "structure",
+    "tables",
+    "constants",
+    "operands",
+    "binding",
+    "definedness",
+    "order",
+    "memory",
+    "races",
 ]
 
 PHASES: tuple[Phase, ...] = (
@@ -20,6 +28,7 @@ PHASES: tuple[Phase, ...] = (
     "definedness",
     "order",
     "memory",
+    "races",
 )
 
 

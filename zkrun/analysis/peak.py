@@ -1,0 +1,258 @@
+"""The most memory that a device may hold at once, over every order in which a program may run.
+
+What can have happened at some moment of a run is a set of nodes that holds, with each of them, all
+that happens before it. The bytes held then are the sum of what the allocations in the set took and
+the frees in it gave back. So the peak is a closure of maximum weight in the order of allocations
+and frees, which is a minimum cut (Picard, "Maximal closure of a graph and applications to
+combinatorial problems", 1976).
+
+Between two places where a chain meets others, only the moment of its own peak and its end matter;
+the cut is sought in what is left. A chain alone is one scan.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from zkrun.analysis.clocks import Clock, Node
+from zkrun.analysis.order import Place
+
+__all__ = ["Change", "Peak", "find_peak"]
+
+STEPS = 2_000_000
+"""How far the search for the cut goes before it settles for a bound."""
+
+_LAST_STEPS = 32  # of each search when those are used up
+
+
+class Change(NamedTuple):
+    """An allocation (bytes above zero) or its free, which names the allocation as well."""
+
+    node: Node
+    nbytes: int
+    place: Place
+    born: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The peak of one device's pool; where it is not `exact`, it is an upper bound.
+
+    `alive` are the Allocates whose memory makes it up, and `frontier` is the order that reaches it:
+    the last allocation or free that each thread and each stream has come to. Of a bound they are
+    those of an order that reaches less.
+    """
+
+    nbytes: int = 0
+    exact: bool = True
+    alive: tuple[Place, ...] = ()
+    frontier: tuple[Place, ...] = ()
+
+
+def find_peak(changes: Sequence[Change], steps: int = STEPS) -> Peak:
+    """The peak over all orders of changes that are given in one legal order."""
+    if not changes:
+        return Peak()
+    graph = _compress(changes)
+    bound, exact, chosen = _closure(graph, steps)
+    happened = set(chosen) if exact else _walked(changes)
+    alive: dict[Place, None] = {}
+    last: dict[int, Place] = {}
+    for index, change in enumerate(changes):
+        if index in happened:
+            last[change.node.chain] = change.place
+            if change.nbytes > 0:
+                alive[change.born] = None
+            else:
+                alive.pop(change.born, None)
+    return Peak(bound, exact, tuple(alive), tuple(last.values()))
+
+
+def _walked(changes: Sequence[Change]) -> set[int]:
+    """The changes up to the peak of the order in which they are given."""
+    held = most = end = 0
+    for index, change in enumerate(changes):
+        held += change.nbytes
+        if held > most:
+            most, end = held, index + 1
+    return set(range(end))
+
+
+@dataclass(slots=True)
+class _Graph:
+    """Pieces of chains, each after those that it needs: what they add, and which they are."""
+
+    weights: list[int] = field(default_factory=list)
+    needs: list[list[int]] = field(default_factory=list)
+    pieces: list[list[int]] = field(default_factory=list)  # indices of the changes
+
+    def add(self, weight: int, needs: list[int], piece: list[int]) -> int:
+        self.weights.append(weight)
+        self.needs.append(needs)
+        self.pieces.append(piece)
+        return len(self.weights) - 1
+
+
+class _Chain:
+    """The changes of one chain: their indices, their positions, and what the last one knows."""
+
+    __slots__ = ("clock", "indices", "known", "positions")
+
+    def __init__(self) -> None:
+        self.indices: list[int] = []
+        self.positions: list[int] = []
+        self.clock: Clock | None = None
+        self.known: dict[int, int] = {}  # of each other chain, how many of its changes
+
+
+def _needs(changes: Sequence[Change]) -> tuple[dict[int, _Chain], dict[int, list[int]]]:
+    """The chains, and for each change those of other chains that it is the first to need."""
+    chains: dict[int, _Chain] = {}
+    needs: dict[int, list[int]] = {}
+    for index, change in enumerate(changes):
+        node = change.node
+        own = chains.get(node.chain)
+        if own is None:
+            own = chains[node.chain] = _Chain()
+        if node.clock is not own.clock:
+            own.clock = node.clock
+            among = chains if len(chains) < len(node.clock) else node.clock
+            others = [*(chain for chain in among if chain != node.chain), node.issuer]
+        else:
+            others = [node.issuer]
+        for chain in others:
+            other = chains.get(chain)
+            if other is not None:
+                count = bisect_right(other.positions, node.knows(chain))
+                if count > own.known.get(chain, 0):
+                    own.known[chain] = count
+                    needs.setdefault(index, []).append(other.indices[count - 1])
+        own.indices.append(index)
+        own.positions.append(node.position)
+    return chains, needs
+
+
+def _compress(changes: Sequence[Change]) -> _Graph:
+    """The graph of the pieces of chains between the places where they meet."""
+    chains, needs = _needs(changes)
+    ends = {needed for many in needs.values() for needed in many}
+    runs: list[list[int]] = []
+    for chain in chains.values():
+        run: list[int] = []
+        for index in chain.indices:
+            if run and index in needs:
+                runs.append(run)
+                run = []
+            run.append(index)
+            if index in ends:
+                runs.append(run)
+                run = []
+        if run:
+            runs.append(run)
+    runs.sort()  # by their first changes: what a run needs ends before it starts
+    graph = _Graph()
+    ending: dict[int, int] = {}  # the last piece of the run that ends with a change
+    previous: dict[int, int] = {}  # the last piece of a chain so far
+    for run in runs:
+        chain_id = changes[run[0]].node.chain
+        needed = [ending[index] for index in needs.get(run[0], ())]
+        if chain_id in previous:
+            needed.insert(0, previous[chain_id])
+        total = most = split = 0
+        for at, index in enumerate(run, 1):
+            total += changes[index].nbytes
+            if total > most:
+                most, split = total, at
+        if split:
+            needed = [graph.add(most, needed, run[:split])]
+        if split < len(run):
+            needed = [graph.add(total - most, needed, run[split:])]
+        ending[run[-1]] = previous[chain_id] = needed[0]
+    return graph
+
+
+def _closure(graph: _Graph, steps: int) -> tuple[int, bool, list[int]]:
+    """The largest weight of a closed set, whether that is exact, and the changes in the set.
+
+    Pieces are taken in order, so that all that they need is there. What a piece adds flows off to
+    pieces it needs that give back; where not all of it can, neither can anything that comes there
+    later: what has been reached is part of the set, and is not looked at again.
+    """
+    flow = _Flow(graph, steps)
+    weights = enumerate(graph.weights)
+    left = sum(flow.push(piece, weight) for piece, weight in weights if weight > 0)
+    inside = [index for piece in flow.stuck() for index in graph.pieces[piece]]
+    return left, flow.exact, inside
+
+
+class _Flow:
+    """A flow from pieces that add memory to pieces they need, which give memory back."""
+
+    def __init__(self, graph: _Graph, steps: int) -> None:
+        self.exact = True
+        self._steps = steps  # that are left
+        self._needs = graph.needs
+        self._room = [max(0, -weight) for weight in graph.weights]
+        self._from: list[dict[int, int]] = [{} for _ in graph.weights]  # what came from where
+        self._stuck = [False] * len(graph.weights)
+
+    def stuck(self) -> list[int]:
+        """The pieces from which nothing more can flow off."""
+        return [piece for piece, stuck in enumerate(self._stuck) if stuck]
+
+    def push(self, source: int, amount: int) -> int:
+        """Lets what a piece adds flow off; returns how much of it cannot.
+
+        When no steps are left, what was not tried counts as what cannot.
+        """
+        needs, room, arrived, stuck = self._needs, self._room, self._from, self._stuck
+        while True:
+            came = {source: source}
+            queue = [source]
+            for piece in queue:
+                self._steps -= 1
+                if self._steps < 0 and len(queue) > _LAST_STEPS:
+                    self.exact = False
+                    return amount
+                if room[piece]:
+                    sent, again = self._send(came, source, piece, amount)
+                    amount -= sent
+                    if not amount:
+                        return 0
+                    if again:
+                        break
+                for other in needs[piece]:
+                    if other not in came and not stuck[other]:
+                        came[other] = piece
+                        queue.append(other)
+                for other in arrived[piece]:  # which may be sent back
+                    if other not in came and not stuck[other]:
+                        came[other] = piece
+                        queue.append(other)
+            else:
+                for piece in queue:
+                    stuck[piece] = True
+                return amount
+
+    def _send(self, came: dict[int, int], source: int, piece: int, amount: int) -> tuple[int, bool]:
+        """Sends what fits along a way; whether others that were found by it must be found again."""
+        way: list[tuple[int, int]] = []
+        at = piece
+        while at != source:
+            way.append((came[at], at))
+            at = came[at]
+        # A need takes any amount; only what came from a piece can be sent back to it.
+        backs = [sent for one, other in way if (sent := self._from[one].get(other))]
+        sent = min(amount, self._room[piece], *backs)
+        self._room[piece] -= sent
+        for one, other in way:
+            if other in self._from[one]:
+                self._from[one][other] -= sent
+                if not self._from[one][other]:
+                    del self._from[one][other]
+            else:
+                self._from[other][one] = self._from[other].get(one, 0) + sent
+        return sent, sent in backs
