@@ -14,6 +14,7 @@
 #else
 #include "montgomery_portable.hpp"
 #endif
+#include "montgomery_ptx.hpp"
 
 namespace zkrun {
 
@@ -75,13 +76,24 @@ struct Fp {
   ZK_HD ZK_INLINE bool operator!=(const Fp& other) const { return !(*this == other); }
 
   ZK_HD friend ZK_INLINE Fp operator+(const Fp& a, const Fp& b) {
+#if defined(__CUDA_ARCH__)
+    Fp sum;
+    DeviceField<P>::add(sum.limb, a.limb, b.limb);
+    return sum;
+#else
     Fp sum;
     unsigned char carry = 0;
     ZK_UNROLL
     for (int i = 0; i < N; i++) sum.limb[i] = add_carry(a.limb[i], b.limb[i], carry);
     return sum.reduced_once();
+#endif
   }
   ZK_HD friend ZK_INLINE Fp operator-(const Fp& a, const Fp& b) {
+#if defined(__CUDA_ARCH__)
+    Fp difference;
+    DeviceField<P>::subtract(difference.limb, a.limb, b.limb);
+    return difference;
+#else
     const Limbs<N> p = P::modulus();
     Fp difference;
     unsigned char borrow = 0;
@@ -94,11 +106,18 @@ struct Fp {
       difference.limb[i] = add_carry(difference.limb[i], p[i] & mask, carry);
     }
     return difference;
+#endif
   }
   ZK_HD friend ZK_INLINE Fp operator*(const Fp& a, const Fp& b) {
+#if defined(__CUDA_ARCH__)
+    Fp product;
+    DeviceField<P>::multiply(product.limb, a.limb, b.limb);
+    return product;
+#else
     Fp product;
     montgomery_multiply<P>(product.limb, a.limb, b.limb);
     return product.reduced_once();
+#endif
   }
   ZK_HD ZK_INLINE Fp& operator+=(const Fp& other) { return *this = *this + other; }
   ZK_HD ZK_INLINE Fp& operator-=(const Fp& other) { return *this = *this - other; }
@@ -106,12 +125,41 @@ struct Fp {
 
   ZK_HD ZK_INLINE Fp operator-() const { return zero() - *this; }
   ZK_HD ZK_INLINE Fp dbl() const { return *this + *this; }
-  ZK_HD ZK_INLINE Fp square() const { return *this * *this; }
+  ZK_HD ZK_INLINE Fp square() const {
+#if defined(__CUDA_ARCH__)
+    Fp product;
+    DeviceField<P>::square(product.limb, limb);
+    return product;
+#else
+    return *this * *this;
+#endif
+  }
+
+  // a b + c d and a b - c d: a CUDA device takes one reduction for both products. There, the field
+  // must leave two bits free.
+  ZK_HD static ZK_INLINE Fp sum_of_products(const Fp& a, const Fp& b, const Fp& c, const Fp& d) {
+#if defined(__CUDA_ARCH__)
+    Fp sum;
+    DeviceField<P>::sum_of_products(sum.limb, a.limb, b.limb, c.limb, d.limb);
+    return sum;
+#else
+    return a * b + c * d;
+#endif
+  }
+  ZK_HD static ZK_INLINE Fp difference_of_products(const Fp& a, const Fp& b, const Fp& c,
+                                                   const Fp& d) {
+#if defined(__CUDA_ARCH__)
+    return sum_of_products(a, b, -c, d);
+#else
+    return a * b - c * d;
+#endif
+  }
 
   // this^exponent for a little-endian integer of any number of limbs; x^0 = 1, also for x = 0.
   ZK_HD Fp pow(const uint64_t* exponent, int limbs) const {
     Fp result = one();
     bool started = false;
+    ZK_NO_UNROLL
     for (int i = 64 * limbs - 1; i >= 0; i--) {
       if (started) result = result.square();
       if (exponent[i / 64] >> (i % 64) & 1) {

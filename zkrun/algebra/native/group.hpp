@@ -56,7 +56,7 @@ struct Xyzz {
     const F x_squared = x.square();
     const F m = x_squared.dbl() + x_squared;
     const F x3 = m.square() - s.dbl();
-    return {x3, m * (s - x3) - w * y, v * zz, w * zzz};
+    return {x3, F::difference_of_products(m, s - x3, w, y), v * zz, w * zzz};
   }
 
   ZK_HD friend Xyzz operator+(const Xyzz& a, const Xyzz& b) {
@@ -71,7 +71,8 @@ struct Xyzz {
     const F ppp = p * pp;
     const F q = u1 * pp;
     const F x3 = r.square() - ppp - q.dbl();
-    return {x3, r * (q - x3) - s1 * ppp, a.zz * b.zz * pp, a.zzz * b.zzz * ppp};
+    const F y3 = F::difference_of_products(r, q - x3, s1, ppp);
+    return {x3, y3, a.zz * b.zz * pp, a.zzz * b.zzz * ppp};
   }
 
   ZK_HD friend Xyzz operator+(const Xyzz& a, const Affine<F>& b) {
@@ -84,7 +85,7 @@ struct Xyzz {
     const F ppp = p * pp;
     const F q = a.x * pp;
     const F x3 = r.square() - ppp - q.dbl();
-    return {x3, r * (q - x3) - a.y * ppp, a.zz * pp, a.zzz * ppp};
+    return {x3, F::difference_of_products(r, q - x3, a.y, ppp), a.zz * pp, a.zzz * ppp};
   }
 
   // Whether both are the same point, whatever their coordinates.
@@ -99,6 +100,7 @@ struct Xyzz {
 template <template <class> class Point, class F>
 ZK_HD Xyzz<F> scale(const Point<F>& point, const uint64_t* multiplier, int limbs) {
   Xyzz<F> result = Xyzz<F>::infinity();
+  ZK_NO_UNROLL
   for (int i = 64 * limbs - 1; i >= 0; i--) {
     result = result.dbl();
     if (multiplier[i / 64] >> (i % 64) & 1) result = result + point;

@@ -14,11 +14,13 @@ using int64_t = long long;
 #define ZK_INLINE __forceinline__
 #define ZK_NOINLINE __noinline__
 #define ZK_UNROLL _Pragma("unroll")
+#define ZK_NO_UNROLL _Pragma("unroll 1")
 #else
 #define ZK_HD
 #define ZK_INLINE inline __attribute__((always_inline))
 #define ZK_NOINLINE __attribute__((noinline))
 #define ZK_UNROLL _Pragma("GCC unroll 16")
+#define ZK_NO_UNROLL
 #define ZK_LAMBDA_INLINE __attribute__((always_inline))
 #endif
 

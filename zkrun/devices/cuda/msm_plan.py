@@ -1,0 +1,192 @@
+"""Plans of multi-scalar multiplications: window widths, launches and where scratch lies.
+
+See native/msm_plan.cuh for the algorithm whose sizes these are.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+from zkrun.algebra.curves import Curve
+
+VECTORS_AT_ONCE = 8
+HALF_SCALAR_BITS = 128
+SMALLEST_WINDOW_BITS = 4  # so that a vector has at most 32 windows
+LARGEST_WINDOW_BITS = 20
+TILE = 4096
+MOST_CODES = (1 << 32) - 1
+LARGEST_PASS = 1 << 31
+"""Codes that vectors of one pass may have together: bounds the scratch of batches."""
+
+MOST_POINTS = 1 << 27
+"""Codes of bases have 30 bits; 2^27 points have up to 2^28 rows in 13 windows."""
+
+BUCKET_COST = 5.0
+"""Of a bucket, measured, in mixed additions."""
+
+WAVES = 1
+"""Blocks that accumulate, for every one that the GPU holds at a time."""
+
+LEAST_SEGMENT = 8
+"""Codes that a thread sums up, unless there are too few: so that heads stay fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One launch of ``fold_points``: blocks of 2^bits points, for bits of the index from
+    ``first_bit`` on."""
+
+    bits: int
+    first_bit: int
+    blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one pass over ``vectors`` scalar vectors of at most ``points`` elements goes.
+
+    ``offsets`` says where arrays lie in the scratch memory, of ``scratch_bytes``; those that end
+    ``_and_...`` take turns at one place.
+    """
+
+    points: int
+    vectors: int
+    windows: int
+    window_bits: int
+    coarse_bits: int
+    fine_bits: int
+    blocks: int
+    threads: int
+    folds: tuple[Fold, ...]
+    head_counts: tuple[int, ...]
+    offsets: dict[str, int]
+    scratch_bytes: int
+
+    @property
+    def all_windows(self) -> int:
+        return self.vectors * self.windows
+
+    @property
+    def partitions(self) -> int:
+        return self.all_windows << self.coarse_bits
+
+    @property
+    def buckets(self) -> int:
+        return self.all_windows << (self.window_bits - 1)
+
+    @property
+    def codes(self) -> int:
+        """At most: zero digits have no code."""
+        return self.all_windows * 2 * self.points
+
+
+def window_count(window_bits: int) -> int:
+    """Half scalars are below 3/4·2^127, so that no digit carries out of the topmost window."""
+    return -(-HALF_SCALAR_BITS // window_bits)
+
+
+def choose_window_bits(points: int) -> int:
+    """The cheapest width, by what was measured on an H200, in units of one mixed addition.
+
+    A bucket costs two full additions, and one more where segments meet; a window more makes
+    the steps at the end longer.
+    """
+    return min(
+        range(SMALLEST_WINDOW_BITS, LARGEST_WINDOW_BITS + 1),
+        key=lambda bits: window_count(bits) * (2 * points + BUCKET_COST * 2 ** (bits - 1)),
+    )
+
+
+def vectors_per_pass(points: int, vectors: int, window_bits: int) -> int:
+    """How many vectors one pass takes, so that its codes stay within bounds."""
+    codes = window_count(window_bits) * 2 * points
+    return max(1, min(vectors, VECTORS_AT_ONCE, LARGEST_PASS // max(codes, 1)))
+
+
+def make_plan(
+    curve: Curve,
+    group: str,
+    points: int,
+    vectors: int,
+    multiprocessors: int,
+    window_bits: int | None = None,
+) -> Plan:
+    """The plan of one pass; the width of windows is chosen unless given."""
+    return _make_plan(
+        (1 if group == "g1" else 2) * curve.base.bytes,
+        points,
+        vectors,
+        multiprocessors,
+        window_bits or choose_window_bits(points),
+    )
+
+
+@cache
+def _make_plan(
+    element_bytes: int, points: int, vectors: int, multiprocessors: int, window_bits: int
+) -> Plan:
+    windows = window_count(window_bits)
+    bucket_bits = window_bits - 1
+    fine_bits = (bucket_bits + 1) // 2
+    coarse_bits = bucket_bits - fine_bits
+    all_windows = vectors * windows
+    buckets = all_windows << bucket_bits
+    partitions = all_windows << coarse_bits
+    codes = all_windows * 2 * points
+    if points > MOST_POINTS or codes > MOST_CODES:
+        raise ValueError(f"a multi-scalar multiplication of {points} points in one pass")
+
+    # These follow AccumulationShape and FoldShape of the C++ sources.
+    threads = 128
+    resident = 4 if element_bytes <= 32 else 2 if element_bytes <= 48 else 1
+    most_blocks = multiprocessors * resident * WAVES
+    blocks = max(1, min(most_blocks, -(-codes // (threads * LEAST_SEGMENT))))
+    head_counts = [blocks * threads]
+    while head_counts[-1] > 32:
+        head_counts.append(-(-head_counts[-1] // 32))
+    most_fold_bits = 8 if element_bytes <= 32 else 7 if element_bytes <= 64 else 6
+    folds = []
+    first_bit = 0
+    while first_bit < bucket_bits:
+        bits = min(most_fold_bits, bucket_bits - first_bit)
+        folds.append(Fold(bits, first_bit, 1 << (bucket_bits - first_bit - bits)))
+        first_bit += bits
+
+    point_bytes = 4 * element_bytes
+    fold_points = sum(all_windows * fold.blocks for fold in folds)
+    bit_points = max((all_windows * fold.bits * fold.blocks for fold in folds), default=0)
+    sizes = {
+        "table": points * element_bytes,
+        # Zeroed together:
+        "coarse_counts": 4 * partitions,
+        "bucket_cursors": 4 * buckets,
+        "partition_starts": 4 * (partitions + 1),
+        "tile_starts": 4 * (partitions + 1),
+        "partition_cursors": 4 * partitions,
+        "bucket_starts": 4 * (buckets + 1),
+        "digits_and_sorted": 4 * codes,
+        "codes_and_sums": max(8 * codes, point_bytes * buckets),
+        "heads": point_bytes * sum(head_counts),
+        "keys": 4 * sum(head_counts) + 4,
+        "folds": point_bytes * fold_points,
+        "by_bit": point_bytes * bit_points,
+        "bit_sums": point_bytes * all_windows * bucket_bits,
+    }
+    offsets = {}
+    end = 0
+    for name, size in sizes.items():
+        offsets[name] = end
+        end += -(-size // 256) * 256
+    return Plan(
+        points,
+        vectors,
+        windows,
+        window_bits,
+        coarse_bits,
+        fine_bits,
+        blocks,
+        threads,
+        tuple(folds),
+        tuple(head_counts),
+        offsets,
+        end,
+    )
