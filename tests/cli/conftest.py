@@ -36,7 +36,7 @@ def zkrun(folder: Path, tmp_path: Path) -> Zkrun:
     ) -> "subprocess.CompletedProcess[bytes]":
         kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
         return subprocess.run(
-            [sys.executable, "-W", "error", "-c", code, *arguments],
+            [sys.executable, "-P", "-W", "error", "-c", code, *arguments],
             input=stdin,
             capture_output=True,
             cwd=folder,

@@ -59,7 +59,7 @@ decode.load = load
 def test_ctrl_c_after_a_second_of_work(folder: Path, tmp_path: Path) -> None:
     arguments = [*VIRTUAL, "--iterations", "10000000", "--output", "result.json"]
     with subprocess.Popen(
-        [sys.executable, "-c", START, *arguments],
+        [sys.executable, "-P", "-c", START, *arguments],
         cwd=folder,
         env={**os.environ, "HOME": str(tmp_path), "XDG_STATE_HOME": ""},
         stdout=subprocess.PIPE,
@@ -84,7 +84,7 @@ def test_a_reader_that_goes_away_is_no_error(folder: Path, tmp_path: Path) -> No
         read, write = os.pipe()
         os.close(read)
         done = subprocess.run(
-            [sys.executable, "-c", START, *arguments],
+            [sys.executable, "-P", "-c", START, *arguments],
             cwd=folder,
             env={**os.environ, "HOME": str(tmp_path)},
             stdout=write,
@@ -128,7 +128,7 @@ def test_streams_that_are_closed_or_named(
 def test_a_full_disk_behind_standard_output_is_said(folder: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            [sys.executable, "-c", START, "schema"],
+            [sys.executable, "-P", "-c", START, "schema"],
             cwd=folder,
             stdout=full,
             stderr=subprocess.PIPE,
@@ -167,7 +167,7 @@ def test_a_terminal_is_colored_and_shows_progress(
 ) -> None:
     master, terminal = os.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", START, *VIRTUAL, "--iterations", "10000000"],
+        [sys.executable, "-P", "-c", START, *VIRTUAL, "--iterations", "10000000"],
         cwd=folder,
         env={**os.environ, "HOME": str(tmp_path), "TERM": "xterm", "NO_COLOR": no_color},
         stdout=subprocess.DEVNULL,
@@ -188,7 +188,7 @@ def pty_output(arguments: list[str], folder: Path, **environment: str) -> bytes:
     """What a command writes to a terminal."""
     master, terminal = os.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", START, *arguments],
+        [sys.executable, "-P", "-c", START, *arguments],
         cwd=folder,
         env={**os.environ, "TERM": "xterm", **environment},
         stdout=terminal,

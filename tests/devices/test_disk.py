@@ -69,7 +69,7 @@ sys.stdin.read()
 
 def test_nothing_is_left_after_a_kill(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", PROCESS, str(tmp_path)],
+        [sys.executable, "-P", "-c", PROCESS, str(tmp_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:

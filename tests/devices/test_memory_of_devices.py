@@ -258,7 +258,7 @@ cpu.close()
 
 def test_the_peak_is_what_the_process_really_took() -> None:
     out = subprocess.run(
-        [sys.executable, "-c", PROCESS], capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-c", PROCESS], capture_output=True, text=True, check=True
     ).stdout
     match = re.search(r"peak (-?\d+) (\d+)", out)
     assert match is not None

@@ -40,7 +40,7 @@ def look(folder: Path, name: str) -> str:
     """What the registry says of a name in an interpreter that has the folder's packages."""
     root = Path(__file__).parents[2]
     return subprocess.run(
-        [sys.executable, "-c", LOOK, name],
+        [sys.executable, "-P", "-c", LOOK, name],
         env={"PYTHONPATH": f"{folder}:{root}", "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         text=True,

@@ -43,6 +43,7 @@ FITTING: list[tuple[str, dict[str, Any], list[Typ], list[Typ]]] = [
     ("fused_arith", {"expr": "y0 = x0*x1; y1 = 3"}, [A(4), A(4)], [A(4), S]),
     ("fused_arith", {"expr": "y0 = 1"}, [A(4)], []),
     ("fused_arith", {"expr": "y0 = x0 + x1"}, [S], [S, S]),
+    ("fused_arith", {"expr": "y0 = x1"}, [A(4)], [A(4), A(4), S]),
     ("fused_arith", {"expr": "y0 = x0 + x1"}, [A(3)], [S, S]),
     ("batch_invert", {}, [A(3)], []),
     ("scalar_invert", {}, [S], []),
@@ -110,12 +111,12 @@ REFUSED: list[tuple[str, dict[str, Any], list[Typ], list[Typ], str]] = [
     ("fused_arith", {"expr": "y0 = "}, [A(4)], [], "expr: a value is missing"),
     (
         "fused_arith",
-        {"expr": "y0 = x0"},
+        {"expr": "y0 = x1"},
         [A(4)],
-        [A(4), A(4)],
-        "names 1 inputs x, the call gives 2",
+        [A(4)],
+        "names 2 inputs x, the call gives 1",
     ),
-    ("fused_arith", {"expr": "y0 = 1"}, [A(4), A(4)], [], "names 1 outputs y, the call gives 2"),
+    ("fused_arith", {"expr": "y0 = 1"}, [A(4), A(4)], [], "assigns 1 outputs y, the call gives 2"),
     ("fused_arith", {"expr": "y0 = x0"}, [A(4)], [A(3)], "equally long, not 3, 4"),
     ("fused_arith", {"expr": "y0 = x0"}, [S], [A(1)], "an output is a Scalar only where"),
     ("fused_arith", {"expr": "y0 = x0"}, [], [A(1)], "y … as its mutable arguments, not 0"),
@@ -190,14 +191,17 @@ def test_the_longest_transform_is_the_fields(curve: Curve) -> None:
 
 
 def test_an_entry_says_where_its_parameters_are_wrong() -> None:
-    opened = open_entry(FunctionEntry(name="ntt", params={"coset": [], "rot": 1}))
+    opened = open_entry(FunctionEntry(name="ntt", params={"coset": [], "rot": 1}), BN254)
     assert [(one.path, one.help) for one in opened.problems] == [
         ("/params/coset", None),
         ("/params/rot", 'did you mean "root"?'),
     ]
-    (unknown,) = open_entry(FunctionEntry(name="poly_ad")).problems
+    (unknown,) = open_entry(FunctionEntry(name="poly_ad"), BN254).problems
     assert (unknown.path, unknown.help) == ("/name", 'did you mean "poly_add"?')
-    assert open_entry(FunctionEntry(name="scalar_pow", params={"exp": "0xff"})).params.exp == 255
+    assert (
+        open_entry(FunctionEntry(name="scalar_pow", params={"exp": "0xff"}), BN254).params.exp
+        == 255
+    )
 
 
 def test_arguments_are_matched_to_operands() -> None:
@@ -248,3 +252,18 @@ def test_the_cost_of_an_msm_is_of_the_bases_it_needs() -> None:
     assert call.signature.cost(call).multiplications == expected
     assert call.signature.cost(call).bytes == 2 * 64 + 10 * 64 + 17 * 32
     assert bucket_multiplications(0, 254) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("ntt", {"coset": 0}, "coset is 0"),
+        ("ntt", {"coset": str(BN254.r)}, "coset is not below the modulus"),
+        ("ntt", {"root": str(BN254.r + 1)}, "root is not below the modulus"),
+        ("fused_arith", {"expr": "y0 ="}, "a value is missing"),
+    ],
+)
+def test_parameters_are_checked_where_nothing_calls(name: str, params: Any, message: str) -> None:
+    (problem,) = open_entry(FunctionEntry(name=name, params=params), BN254).problems
+    assert problem.path == "/params"
+    assert message in problem.message

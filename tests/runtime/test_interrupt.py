@@ -25,6 +25,8 @@ try:
     outcome = zkrun.run(document, {}, options)
     outcome.result.write(folder / "result.json")
 except zkrun.ZkrunError as error:
+    if error.exit_code != 130:
+        sys.exit(str(error))
     threads = [t.name for t in threading.enumerate() if t.name != "MainThread"]
     print(json.dumps([error.exit_code, str(error), threads]), flush=True)
     while True:  # further presses are none of the run's business
@@ -71,7 +73,7 @@ def test_interrupt_leaves_nothing(kind: str, presses: int, tmp_path: Path) -> No
     (tmp_path / "disk").mkdir()
     (tmp_path / "program.json").write_text(json.dumps(_program(kind)))
     environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
-    command = [sys.executable, "-c", CHILD, str(tmp_path)]
+    command = [sys.executable, "-P", "-c", CHILD, str(tmp_path)]
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

@@ -117,7 +117,6 @@ def command(
     from zkrun.cli.options import parse_limits
     from zkrun.cli.progress import progress
 
-    values = _inputs(program, input)
     limits = parse_limits(limit)
     if expect is not None and expect != "-" and not Path(expect).is_file():
         raise UsageError(f"--expect: there is no file {expect}")
@@ -126,6 +125,7 @@ def command(
     if json and output == "-":
         raise UsageError("--json puts the result on standard output already; leave out --output -")
     document, analysis = checked(program)
+    values = _inputs(program, input, [entry.name for entry in document.inputs])
     if dry_run:
         from zkrun.cli.forecast import print_forecast
 
@@ -156,11 +156,13 @@ def command(
         outcome.result.check(Path(expect))
 
 
-def _inputs(program: str, texts: list[str]) -> dict[str, Path]:
-    """The file of each input by its name."""
+def _inputs(program: str, texts: list[str], names: list[str]) -> dict[str, Path]:
+    """The file of each input by its name. A name may hold a `=` itself: the longest one counts."""
     files: dict[str, Path] = {}
     for text in texts:
-        name, separator, file = text.rpartition("=") if text.endswith("=-") else text.partition("=")
+        known = [name for name in names if text.startswith(name + "=")]
+        name = max(known, key=len) if known else text.partition("=")[0]
+        separator, file = text[len(name) : len(name) + 1], text[len(name) + 1 :]
         if not separator or not file:
             raise UsageError(f"--input {text!r} is not NAME=FILE")
         if name in files:

@@ -37,7 +37,7 @@ class OpenedEntry:
     problems: tuple[Problem, ...] = ()
 
 
-def open_entry(entry: FunctionEntry) -> OpenedEntry:
+def open_entry(entry: FunctionEntry, curve: Curve) -> OpenedEntry:
     """The signature that an entry names and its parameters, or what is wrong with either.
 
     Raises UsageError where the package that has the function is broken.
@@ -65,7 +65,8 @@ def open_entry(entry: FunctionEntry) -> OpenedEntry:
             None,
             tuple(Problem("/params" + one.path, one.message, one.help) for one in problems),
         )
-    return OpenedEntry(found, params)
+    wrong = tuple(Problem("/params", text) for text in found.check_params(params, curve))
+    return OpenedEntry(found, None if wrong else params, wrong)
 
 
 def resolve_call(
@@ -86,7 +87,7 @@ def resolve_call(
 def _resolve(
     entry: FunctionEntry, curve: str, mut_types: tuple[Typ, ...], arg_types: tuple[Typ, ...]
 ) -> tuple[Call | None, tuple[str, ...]]:
-    opened = open_entry(entry)
+    opened = open_entry(entry, CURVES[curve])
     found = opened.signature
     if found is None or opened.problems:
         return None, tuple(

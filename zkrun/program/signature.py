@@ -85,13 +85,19 @@ def no_check(call: Call) -> Iterable[str]:
     return ()
 
 
+def no_check_of_params(params: Any, curve: Curve) -> Iterable[str]:
+    """For functions whose parameters are right wherever their class takes them."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """A function that programs can name.
 
-    `params` is a pydantic dataclass (extra keys forbidden) or None where there are none. `check`
-    yields one text for each thing that does not fit (lengths, sizes, parameter values against the
-    curve), after the kinds have been checked. `devices`: the kinds of device it may run on.
+    `params` is a pydantic dataclass (extra keys forbidden) or None where there are none;
+    `check_params` yields one text for each of its values that fits no call on the curve. `check`
+    yields one for each thing of a call that does not fit (lengths, parameters against them), after
+    the kinds have been checked. `devices`: the kinds of device it may run on.
     `elementwise`: a written operand may be exactly an input (same elements, same order).
 
     `touched`, where given, says how many leading elements of each argument (the mutable ones, then
@@ -104,6 +110,7 @@ class Signature:
     mutable: tuple[Argument, ...]
     immutable: tuple[Argument, ...] = ()
     params: type[Any] | None = None
+    check_params: Callable[[Any, Curve], Iterable[str]] = no_check_of_params
     check: Callable[[Call], Iterable[str]] = no_check
     cost: Callable[[Call], Cost] = field(default=lambda call: Cost())
     devices: tuple[str, ...] = ("cpu", "gpu")

@@ -58,11 +58,17 @@ def load_constants(program: Program) -> list[LoadedConstant]:
     """
     loaded: list[LoadedConstant] = []
     try:
-        for constant in program.constants:
+        for index, constant in enumerate(program.constants):
             try:
                 loaded.append(_load(constant, program.curve_record, program.folder or Path()))
-            except (BadFile, BadValue, OSError, ValueError) as error:
-                raise InvalidProgram(f"constant {constant.name!r}: {error}") from error
+            except BadValue as error:
+                place = f"element {error.path[1:]} of its data, " if error.path else ""
+                message = f"constant {constant.name!r}: {place}{error.message}"
+                raise InvalidProgram(f"{message} (at /constants/{index}/data)") from error
+            except (BadFile, OSError, ValueError) as error:
+                raise InvalidProgram(
+                    f"constant {constant.name!r}: {error} (at /constants/{index}/data)"
+                ) from error
     except BaseException:
         close_constants(loaded)
         raise

@@ -91,7 +91,10 @@ def _from_file(name: str, typ: Typ, curve: Curve, path: Path) -> bytearray:
             return payload
         import numpy
 
-        array = numpy.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            array = numpy.load(file, allow_pickle=False)
+            if file.read(1):
+                _refuse(name, f"{path} goes on after its array")
     except OSError as error:
         raise UsageError(f"{name}: cannot read {path}: {error.strerror}") from None
     except (ValueError, EOFError) as error:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic.dataclasses import dataclass
 
+from zkrun.algebra.curves import Curve
 from zkrun.program.functions.expr import ExpressionError, parse
 from zkrun.program.functions.measure import cost, lengths
 from zkrun.program.functions.parameters import PARAMS
@@ -75,18 +76,19 @@ class FusedArith:
     expr: Text
 
 
-def _fused_check(call: Call) -> Iterable[str]:
+def _fused_check_params(params: FusedArith, curve: Curve) -> Iterable[str]:
     try:
-        graph = parse(call.params.expr, call.curve.r)
+        parse(params.expr, curve.r)
     except ExpressionError as error:
         yield f"expr: {error}"
-        return
-    for what, named, given in (
-        ("outputs y", len(graph.outputs), len(call.mutable)),
-        ("inputs x", graph.inputs, len(call.immutable)),
-    ):
-        if named != given:
-            yield f"expr names {named} {what}, the call gives {given}"
+
+
+def _fused_check(call: Call) -> Iterable[str]:
+    graph = parse(call.params.expr, call.curve.r)
+    if len(graph.outputs) != len(call.mutable):
+        yield f"expr assigns {len(graph.outputs)} outputs y, the call gives {len(call.mutable)}"
+    if graph.inputs > len(call.immutable):
+        yield f"expr names {graph.inputs} inputs x, the call gives {len(call.immutable)}"
     types = (*call.mutable, *call.immutable)
     arrays = {length(typ) for typ in types if not isinstance(typ, Scalar)}
     if arrays and any(isinstance(typ, Scalar) for typ in call.mutable):
@@ -108,6 +110,7 @@ FUSED_ARITH = Signature(
     mutable=(Argument("y", ("ScalarArray", "Scalar"), "writes", "some"),),
     immutable=(Argument("x", ("ScalarArray", "Scalar"), "reads", "any"),),
     params=FusedArith,
+    check_params=_fused_check_params,
     check=_fused_check,
     cost=_fused_cost,
     elementwise=True,

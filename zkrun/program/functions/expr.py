@@ -3,10 +3,11 @@
     y0 = x0*x1 + 3*x2; y1 = -x0^2
 
 Assignments are separated by `;` or a line end. `x0`, `x1`, … are the inputs in the order of the
-call; `y0`, `y1`, … are its outputs, each assigned once. Any other name is a value for later
-assignments, assigned once too; an output may be used in later ones likewise. `+`, `-`, `*` and
-parentheses are those of the field, `^` takes a non-negative integer, binds tighter than a minus
-sign before it, and 0^0 is 1. Numbers are decimal or 0x text below the modulus.
+call, of which not every one need be used; `y0`, `y1`, … are its outputs, each assigned once. Any
+other name is a value for later assignments, assigned once too; an output may be used in later ones
+likewise. `+`, `-`, `*` and parentheses are those of the field. `^` takes a non-negative integer of
+at most 64 bits, binds tighter than a minus sign before it and stands in no chain such as a^b^c; 0^0
+is 1. Numbers are decimal or 0x text below the modulus.
 
 `parse` gives the graph, in which equal subexpressions are one node; `compile_expr` the words that
 the native kernels run.
@@ -192,6 +193,9 @@ class _Parser:
         exponent = parse_integer(token.text)
         if exponent >> 64:
             raise ExpressionError(f"the exponent at {token.at} has more than 64 bits")
+        if self.tokens[self.next].kind == "^":
+            at = self.tokens[self.next].at
+            raise ExpressionError(f'"^" follows "^" at character {at}: write parentheses')
         result = self.builder.constant(1)
         for bit in f"{exponent:b}":
             result = self.builder.binary("*", result, result)

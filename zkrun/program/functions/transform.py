@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from pydantic.dataclasses import dataclass
 
+from zkrun.algebra.curves import Curve
 from zkrun.program.functions.measure import cost, lengths
 from zkrun.program.functions.parameters import PARAMS, Flag, Integer
 from zkrun.program.signature import Argument, Call, Cost, Signature
@@ -27,6 +28,14 @@ def default_root(n: int, modulus: int, root_of_unity: int, two_adicity: int) -> 
     return pow(root_of_unity, 1 << (two_adicity - n.bit_length() + 1), modulus)
 
 
+def _check_params(params: Ntt, curve: Curve) -> Iterable[str]:
+    if params.coset == 0:
+        yield "coset is 0"
+    for name in ("coset", "root"):
+        if (getattr(params, name) or 0) >= curve.r:
+            yield f"{name} is not below the modulus of the scalar field"
+
+
 def _check(call: Call) -> Iterable[str]:
     (n,), twiddles = lengths(call)
     field, params = call.curve.scalar, call.params
@@ -38,12 +47,6 @@ def _check(call: Call) -> Iterable[str]:
         return
     if twiddles and twiddles[0] != n // 2:
         yield f"twiddles must have n/2 = {n // 2} elements, not {twiddles[0]}"
-    if params.coset % field.modulus == 0:
-        yield "coset is 0"
-    for name in ("coset", "root"):
-        if (getattr(params, name) or 0) >= field.modulus:
-            yield f"{name} is not below the modulus of the scalar field"
-            return
     if params.root is not None:
         # order exactly n: ω^(n/2) = −1 (for n = 1 only ω = 1 is one)
         primitive = (
@@ -71,6 +74,7 @@ NTT = Signature(
     mutable=(Argument("a", ("ScalarArray",), "updates"),),
     immutable=(Argument("twiddles", ("ScalarArray",), "reads", "optional"),),
     params=Ntt,
+    check_params=_check_params,
     check=_check,
     cost=_cost,
 )
