@@ -12,8 +12,10 @@ from short_programs import (
     call,
     check,
     document,
+    fork,
     found,
     free,
+    join,
     load,
     record,
     remove,
@@ -107,7 +109,12 @@ def test_the_forecast_adds_up_and_names_the_peak() -> None:
     assert analysis.diagnostics == ()
     inputs = 8 * 32 + 32 + 8 * 64
     assert analysis.forecast == {
-        "cpu": DeviceForecast(pool=7 * 32, inputs=inputs, peak_at="/instructions/3"),
+        "cpu": DeviceForecast(
+            pool=7 * 32,
+            inputs=inputs,
+            alive=("/instructions/0", "/instructions/3"),
+            frontier=("/instructions/3",),
+        ),
         "gpu:0": DeviceForecast(arena=1024, constants=32),
     }
     assert analysis.forecast["cpu"].total == 7 * 32 + inputs
@@ -117,7 +124,10 @@ def test_the_forecast_adds_up_and_names_the_peak() -> None:
         "constants": 32,
         "inputs": 0,
         "total": 1056,
+        "exact": True,
         "peak_at": None,
+        "alive": [],
+        "frontier": [],
     }
 
 
@@ -128,6 +138,32 @@ def test_memory_freed_on_a_stream_counts_until_the_work_has_passed() -> None:
     assert peak == 2 * 256
     waited = check(document(*start, record(0, 0), wait(0), *rest)).forecast["gpu:0"].pool
     assert waited == 256
+
+
+def test_a_limit_is_kept_in_every_order() -> None:
+    raw = document(
+        stream(0),
+        fork(1, allocate(1, array(4), "gpu:0"), free(1)),
+        allocate(2, array(2), "gpu:0"),
+        free(2, stream=0),
+        join(1),
+        allocate(3, array(1), "gpu:0", offset=0),
+        free(3),
+        memory={"gpu:0": 64},
+    )
+    need = 64 + 6 * 32
+    assert check(raw, limits={"gpu:0": need}).diagnostics == ()
+    (finding,) = check(raw, limits={"gpu:0": need - 1}).diagnostics
+    assert (finding.rule, finding.path) == ("ZK084", "/instructions/1/instructions/0")
+    assert str(need) in finding.message
+    assert str(need - 1) in finding.message
+    assert [place.path for place in finding.related] == ["/instructions/2"]
+
+
+def test_a_limit_below_the_arena() -> None:
+    raw = document(memory={"gpu:0": 64})
+    (finding,) = check(raw, limits={"gpu:0": 63, "gpu:1": 0}).diagnostics
+    assert (finding.rule, finding.path) == ("ZK084", "/memory/gpu:0")
 
 
 def test_operands_are_described_where_they_are_asked_for() -> None:

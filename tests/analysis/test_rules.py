@@ -19,15 +19,18 @@ from zkrun.errors import InvalidProgram
 from zkrun.program.decode import decode
 
 FOLDER = Path(__file__).parent / "rules"
+LIMITS = {"ZK084": {"gpu:0": 512}}
+"""What `--limit` says for the programs of a rule."""
 
 
 def findings(path: Path) -> list[dict[str, Any]]:
     """What `validate --json` would list for a file."""
     try:
         program = decode(path.read_bytes(), FOLDER)
+        limits = LIMITS.get(path.stem.partition("-")[0])
     except InvalidProgram as error:
         return [diagnostic.to_json() for diagnostic in error.diagnostics]
-    return [diagnostic.to_json() for diagnostic in analyse(program).diagnostics]
+    return [diagnostic.to_json() for diagnostic in analyse(program, limits=limits).diagnostics]
 
 
 def test_every_rule_has_its_programs_and_every_program_its_rule() -> None:

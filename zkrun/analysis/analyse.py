@@ -6,11 +6,12 @@ binding, definedness, order, memory). The rules are in `rules/`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from zkrun.analysis.constants import ImageCheck, check_constants, check_in_python
-from zkrun.analysis.forecast import Forecast
+from zkrun.analysis.forecast import Forecast, check_limits
 from zkrun.analysis.handlers import HANDLERS
 from zkrun.analysis.machine import Machine
 from zkrun.analysis.operands import OperandInfo, Operands
@@ -52,12 +53,13 @@ def analyse(
     *,
     check_image: ImageCheck = check_in_python,
     operands: bool = False,
+    limits: Mapping[str, int] | None = None,
 ) -> Analysis:
     """Checks a decoded program against every rule of meaning.
 
     `check_image` looks at the numbers of inline constants; the default is exact but takes some
     milliseconds a point, the native module's is faster. `operands` asks for what the operands are
-    bound to. At most 50 errors are kept.
+    bound to. `limits` are the bytes that devices may take at most. At most 50 errors are kept.
 
     Never raises for what a program says; raises UsageError where an installed package that has one
     of its functions is broken.
@@ -71,8 +73,11 @@ def analyse(
         machine.run()
     except Enough:
         pass
+    forecast = machine.ledger.forecast(program, machine.order)
+    if limits and not reporter.errors:
+        check_limits(forecast, limits, reporter)
     return Analysis(
         reporter.findings(),
-        machine.ledger.forecast(program),
+        forecast,
         collected.found if collected else {},
     )

@@ -1,4 +1,4 @@
-"""How much memory each device will need, along the order in which the analysis walks the program.
+"""How much memory each device will need, whatever legal order the program runs in.
 
 Bytes of values as the format lays them out. What a device takes on top (rounding of its allocator,
 scratch of functions, staging of copies) is not in it.
@@ -6,30 +6,53 @@ scratch of functions, staging of copies) is not in it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zkrun.analysis.order import Place
-from zkrun.analysis.values import Storage
+from zkrun.analysis.peak import Change, Peak, find_peak, queues_can_tie
+from zkrun.analysis.rules import memory
 from zkrun.program import types
+from zkrun.program.diagnostic import Related, pointer
 from zkrun.program.document import Program
 
-__all__ = ["DeviceForecast", "Forecast", "Ledger"]
+if TYPE_CHECKING:
+    from zkrun.analysis.clocks import Node, Order
+    from zkrun.analysis.order import Place
+    from zkrun.analysis.reporter import Reporter
+    from zkrun.analysis.values import Storage
+
+__all__ = ["DeviceForecast", "Forecast", "Ledger", "check_limits"]
+
+_SHOWN = 8  # of the allocations that are alive at a peak
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceForecast:
-    """Bytes of one device. `peak_at` is the path of the Allocate that reaches the pool's peak."""
+    """Bytes of one device.
+
+    `pool` is the most that allocations without an offset hold at once in any legal order; where it
+    is not `exact`, no order needs more, and perhaps all need less. `alive` are the paths of the
+    Allocates that make it up. `frontier` is an order that reaches it: the last allocation or free
+    of each thread and stream that has happened by then.
+    """
 
     arena: int = 0  # reserved by the program's `memory`
-    pool: int = 0  # peak of live allocations without an offset
+    pool: int = 0
     constants: int = 0
     inputs: int = 0
-    peak_at: str | None = None
+    exact: bool = True
+    alive: tuple[str, ...] = ()
+    frontier: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
         return self.arena + self.pool + self.constants + self.inputs
+
+    @property
+    def peak_at(self) -> str | None:
+        """The path of the last Allocate before the peak."""
+        return self.alive[-1] if self.alive else None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -38,7 +61,10 @@ class DeviceForecast:
             "constants": self.constants,
             "inputs": self.inputs,
             "total": self.total,
+            "exact": self.exact,
             "peak_at": self.peak_at,
+            "alive": list(self.alive),
+            "frontier": list(self.frontier),
         }
 
 
@@ -47,39 +73,69 @@ Forecast = dict[str, DeviceForecast]
 
 
 class Ledger:
-    """Counts the live bytes of pools while the program is walked."""
+    """Notes what is taken from pools and given back while the program is walked."""
 
     def __init__(self) -> None:
-        self._live: dict[str, int] = {}
-        self._peaks: dict[str, tuple[int, Place]] = {}
+        self.changes: dict[str, list[Change]] = {}
 
-    def take(self, storage: Storage, place: Place) -> None:
-        """Counts a new allocation of the pool."""
-        device = storage.device
-        live = self._live[device] = self._live.get(device, 0) + storage.nbytes
-        if device not in self._peaks or live > self._peaks[device][0]:
-            self._peaks[device] = (live, place)
+    def take(self, storage: Storage, place: Place, node: Node) -> None:
+        """Notes a new allocation of the pool."""
+        if storage.nbytes:
+            changes = self.changes.setdefault(storage.device, [])
+            changes.append(Change(node, storage.nbytes, place, place))
 
-    def give(self, storage: Storage) -> None:
-        """Counts an allocation that went back to the pool."""
-        self._live[storage.device] -= storage.nbytes
+    def give(self, storage: Storage, place: Place, node: Node) -> None:
+        """Notes an allocation that went back to the pool."""
+        if storage.nbytes:
+            assert storage.born is not None
+            changes = self.changes[storage.device]
+            changes.append(Change(node, -storage.nbytes, place, storage.born))
 
-    def forecast(self, program: Program) -> Forecast:
+    def forecast(self, program: Program, order: Order) -> Forecast:
+        exact = not queues_can_tie(order)
         curve = program.curve_record
         constants: dict[str, int] = {}
         for constant in program.constants:
             nbytes = types.size(constant.typ, curve)
             constants[constant.device] = constants.get(constant.device, 0) + nbytes
+        inputs = sum(types.size(entry.typ, curve) for entry in program.inputs)
         found: Forecast = {}
-        for device in sorted({"cpu", *self._peaks, *program.memory, *constants}):
-            peak, place = self._peaks.get(device, (0, None))
+        for device in sorted({"cpu", *self.changes, *program.memory, *constants}):
+            peak = find_peak(self.changes[device]) if device in self.changes else Peak()
             found[device] = DeviceForecast(
                 arena=program.memory.get(device, 0),
-                pool=peak,
+                pool=peak.nbytes,
                 constants=constants.get(device, 0),
-                inputs=sum(types.size(entry.typ, curve) for entry in program.inputs)
-                if device == "cpu"
-                else 0,
-                peak_at=place.path if place and peak else None,
+                inputs=inputs if device == "cpu" else 0,
+                exact=peak.exact and exact,
+                alive=tuple(place.path for place in peak.alive),
+                frontier=tuple(place.path for place in peak.frontier),
             )
         return found
+
+
+def check_limits(forecast: Forecast, limits: Mapping[str, int], report: Reporter) -> None:
+    """Reports devices that may need more bytes than they are allowed."""
+    for device, need in forecast.items():
+        limit = limits.get(device)
+        if limit is None or need.total <= limit:
+            continue
+        parts = {
+            "its arena": need.arena,
+            "constants": need.constants,
+            "inputs": need.inputs,
+            "allocations": need.pool,
+        }
+        held = ", ".join(f"{nbytes} for {name}" for name, nbytes in parts.items() if nbytes)
+        others = need.alive[:-1]
+        hidden = len(others) - _SHOWN
+        more = f" ({hidden} more than are shown)" if hidden > 0 else ""
+        bound = "" if need.exact else "; the program is too large to say whether it can be as much"
+        report.add(
+            memory.OVER_LIMIT,
+            f"{device} may hold {need.total} bytes at once, its limit is {limit}: {held}"
+            f"{more}{bound}",
+            path=need.peak_at or (pointer(("memory", device)) if need.arena else ""),
+            help="free memory before more is taken, in an order that Join or Wait establish",
+            related=tuple(Related(at, "is alive then as well") for at in others[:_SHOWN]),
+        )

@@ -197,7 +197,7 @@ class Machine(Bindings):
         """Memory of a pool goes back; whatever touches it from now on is wrong."""
         self.races.free(item.storage, node)
         item.storage.gone = item.place
-        self.ledger.give(item.storage)
+        self.ledger.give(item.storage, item.place, node)
 
     def _undefined(
         self, work: Work, value: Value, lacking: tuple[int, int], node: Node | None

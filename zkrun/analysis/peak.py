@@ -15,16 +15,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import NamedTuple
 
-from zkrun.analysis.clocks import Clock, Node
+from zkrun.analysis.clocks import Clock, Node, Order, Track
 from zkrun.analysis.order import Place
 
-__all__ = ["Change", "Peak", "find_peak"]
+__all__ = ["Change", "Peak", "find_peak", "queues_can_tie"]
 
-STEPS = 2_000_000
+STEPS = 1_000_000
 """How far the search for the cut goes before it settles for a bound."""
 
+_MANY = 32  # threads on one stream
 _LAST_STEPS = 32  # of each search when those are used up
 
 
@@ -56,8 +58,7 @@ def find_peak(changes: Sequence[Change], steps: int = STEPS) -> Peak:
     """The peak over all orders of changes that are given in one legal order."""
     if not changes:
         return Peak()
-    graph = _compress(changes)
-    bound, exact, chosen = _closure(graph, steps)
+    bound, exact, chosen = _closure(_compress(changes), steps)
     happened = set(chosen) if exact else _walked(changes)
     alive: dict[Place, None] = {}
     last: dict[int, Place] = {}
@@ -69,6 +70,35 @@ def find_peak(changes: Sequence[Change], steps: int = STEPS) -> Peak:
             else:
                 alive.pop(change.born, None)
     return Peak(bound, exact, tuple(alive), tuple(last.values()))
+
+
+def queues_can_tie(order: Order) -> bool:
+    """Whether two streams each take work from threads that nothing orders.
+
+    Then the queues of the two cannot be in every pair of orders: which work has passed on one can
+    rule out what has passed on the other. Closures of the order know nothing of that, so they give
+    no more than a bound.
+    """
+    loose = 0
+    for tracks in order.tracks.values():
+        loose += len(tracks) > _MANY or any(
+            _unordered(one, other) for one, other in combinations(tracks.values(), 2)
+        )
+    return loose > 1
+
+
+def _unordered(one: Track, other: Track) -> bool:
+    """Whether two threads queue some work on a stream in no order."""
+    at = other_at = 0
+    while at < len(one.nodes) and other_at < len(other.nodes):
+        issue, other_issue = one.issue(at), other.issue(other_at)
+        if other_issue.after(issue):
+            at += 1
+        elif issue.after(other_issue):
+            other_at += 1
+        else:
+            return True
+    return False
 
 
 def _walked(changes: Sequence[Change]) -> set[int]:
@@ -85,11 +115,13 @@ def _walked(changes: Sequence[Change]) -> set[int]:
 class _Graph:
     """Pieces of chains, each after those that it needs: what they add, and which they are."""
 
+    chains: list[int] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
     needs: list[list[int]] = field(default_factory=list)
     pieces: list[list[int]] = field(default_factory=list)  # indices of the changes
 
-    def add(self, weight: int, needs: list[int], piece: list[int]) -> int:
+    def add(self, chain: int, weight: int, needs: list[int], piece: list[int]) -> int:
+        self.chains.append(chain)
         self.weights.append(weight)
         self.needs.append(needs)
         self.pieces.append(piece)
@@ -140,9 +172,9 @@ def _compress(changes: Sequence[Change]) -> _Graph:
     chains, needs = _needs(changes)
     ends = {needed for many in needs.values() for needed in many}
     runs: list[list[int]] = []
-    for chain in chains.values():
+    for each in chains.values():
         run: list[int] = []
-        for index in chain.indices:
+        for index in each.indices:
             if run and index in needs:
                 runs.append(run)
                 run = []
@@ -157,20 +189,20 @@ def _compress(changes: Sequence[Change]) -> _Graph:
     ending: dict[int, int] = {}  # the last piece of the run that ends with a change
     previous: dict[int, int] = {}  # the last piece of a chain so far
     for run in runs:
-        chain_id = changes[run[0]].node.chain
+        chain = changes[run[0]].node.chain
         needed = [ending[index] for index in needs.get(run[0], ())]
-        if chain_id in previous:
-            needed.insert(0, previous[chain_id])
+        if chain in previous:
+            needed.insert(0, previous[chain])
         total = most = split = 0
         for at, index in enumerate(run, 1):
             total += changes[index].nbytes
             if total > most:
                 most, split = total, at
         if split:
-            needed = [graph.add(most, needed, run[:split])]
+            needed = [graph.add(chain, most, needed, run[:split])]
         if split < len(run):
-            needed = [graph.add(total - most, needed, run[split:])]
-        ending[run[-1]] = previous[chain_id] = needed[0]
+            needed = [graph.add(chain, total - most, needed, run[split:])]
+        ending[run[-1]] = previous[chain] = needed[0]
     return graph
 
 
@@ -182,8 +214,7 @@ def _closure(graph: _Graph, steps: int) -> tuple[int, bool, list[int]]:
     later: what has been reached is part of the set, and is not looked at again.
     """
     flow = _Flow(graph, steps)
-    weights = enumerate(graph.weights)
-    left = sum(flow.push(piece, weight) for piece, weight in weights if weight > 0)
+    left = sum(flow.add(piece, weight) for piece, weight in enumerate(graph.weights))
     inside = [index for piece in flow.stuck() for index in graph.pieces[piece]]
     return left, flow.exact, inside
 
@@ -194,17 +225,60 @@ class _Flow:
     def __init__(self, graph: _Graph, steps: int) -> None:
         self.exact = True
         self._steps = steps  # that are left
+        self._chains = graph.chains
         self._needs = graph.needs
-        self._room = [max(0, -weight) for weight in graph.weights]
+        self._room = [0 for _ in graph.weights]
         self._from: list[dict[int, int]] = [{} for _ in graph.weights]  # what came from where
-        self._stuck = [False] * len(graph.weights)
+        self._stuck = [False for _ in graph.weights]
+        self._open: dict[int, list[int]] = {}  # by chain, the pieces that have room
+        self._known: dict[int, dict[int, int]] = {}  # by chain, the last piece of others it needs
+
+    def add(self, piece: int, weight: int) -> int:
+        """Adds the next piece; returns how much of what it adds cannot flow off."""
+        chain = self._chains[piece]
+        known = self._known.setdefault(chain, {})
+        known[chain] = piece
+        for need in self._needs[piece]:
+            other = self._chains[need]
+            if known.get(other, -1) < need:
+                known[other] = need
+        if weight > 0:
+            rest = self._directly(piece, weight, known)
+            return self._search(piece, rest) if rest else 0
+        if weight < 0:
+            self._room[piece] = -weight
+            self._open.setdefault(chain, []).append(piece)
+        return 0
+
+    def _directly(self, source: int, amount: int, known: dict[int, int]) -> int:
+        """Fills what room there is in pieces that the source needs; returns what is left over."""
+        room = self._room
+        for chain, last in known.items():
+            pieces = self._open.get(chain)
+            if not pieces:
+                continue
+            at = bisect_right(pieces, last)
+            end = at
+            while at and amount:
+                piece = pieces[at - 1]
+                sent = min(amount, room[piece])
+                if sent:
+                    self._from[piece][source] = sent
+                    room[piece] -= sent
+                    amount -= sent
+                if not room[piece]:
+                    at -= 1
+            del pieces[at:end]
+            if not amount:
+                return 0
+        return amount
 
     def stuck(self) -> list[int]:
         """The pieces from which nothing more can flow off."""
         return [piece for piece, stuck in enumerate(self._stuck) if stuck]
 
-    def push(self, source: int, amount: int) -> int:
-        """Lets what a piece adds flow off; returns how much of it cannot.
+    def _search(self, source: int, amount: int) -> int:
+        """Makes room by sending back what came from others; returns what cannot flow off at all.
 
         When no steps are left, what was not tried counts as what cannot.
         """

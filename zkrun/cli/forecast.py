@@ -51,5 +51,8 @@ def forecast_table(forecast: Forecast) -> RenderableType:
     for device, need in forecast.items():
         parts = (need.arena, need.pool, need.constants, need.inputs)
         cells = [size(part) if part else "–" for part in parts]
-        table.add_row(device, *cells, Text(size(need.total), "bold"), safe(need.peak_at or "–"))
+        total = size(need.total)
+        if not need.exact:  # a bound: the program is too large to find the peak itself
+            cells[1], total = f"≤ {cells[1]}", f"≤ {total}"
+        table.add_row(device, *cells, Text(total, "bold"), safe(need.peak_at or "–"))
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from zkrun.program.document import Program
@@ -12,12 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["validate"]
 
 
-def validate(program: Program) -> Analysis:
+def validate(program: Program, limits: Mapping[str, int] | None = None) -> Analysis:
     """The findings of the analysis, its forecast, and the types of all operands.
 
+    `limits` are the bytes that devices may take at most, in any order that the program may run in.
     Points of inline constants are checked by the native module.
     """
     from zkrun.analysis import analyse
     from zkrun.runtime.images import check_image
 
-    return analyse(program, check_image=check_image, operands=True)
+    return analyse(program, check_image=check_image, operands=True, limits=limits)

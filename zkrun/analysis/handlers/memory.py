@@ -60,7 +60,7 @@ def allocate(m: Machine, i: Allocate) -> None:
     m.bind("/id", i.id, Value(storage, typ, 0, storage.whole))
     m.live[storage] = None
     if i.offset is None:
-        m.ledger.take(storage, storage.born)
+        m.ledger.take(storage, storage.born, m.node)
     else:
         _place(m, storage, i.offset)
 

@@ -23,5 +23,15 @@ ARENA_OVERLAP = Rule(
     "An allocation covers exactly the bytes of its type. Two may share bytes only when the first "
     "is freed before the second is made, in an order that threads and events establish.",
 )
+OVER_LIMIT = Rule(
+    "ZK084",
+    "a device may need more memory than its limit",
+    "memory",
+    "With `--limit`, the most that a device may hold at once is compared with it: the arena that "
+    "`memory` reserves, constants, inputs, and the peak of all other allocations over every order "
+    "in which the program may run, not only the likely one. The message names the allocations "
+    "that are alive at that peak. Free one of them before another is made, in an order that "
+    "threads and events establish, or give them places in an arena.",
+)
 
-RULES = (NO_ARENA, UNALIGNED, BEYOND_ARENA, ARENA_OVERLAP)
+RULES = (NO_ARENA, UNALIGNED, BEYOND_ARENA, ARENA_OVERLAP, OVER_LIMIT)
