@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <type_traits>
@@ -44,7 +45,8 @@ class Context {
   std::atomic<bool> cancelled_{false};
 };
 
-// Uninitialised memory for `size` objects, aligned to 64 bytes and counted by the context.
+// Uninitialised memory for `size` objects, aligned to 64 bytes, counted by the context and wiped at
+// the end.
 // Throws std::bad_alloc, which becomes Python's MemoryError.
 template <class T>
 class Scratch {
@@ -70,8 +72,10 @@ class Scratch {
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch() {
+    if (data_ == nullptr) return;
+    wipe();
     std::free(data_);
-    if (bytes_ != 0) context_->sub(static_cast<int64_t>(bytes_));
+    context_->sub(static_cast<int64_t>(bytes_));
   }
 
   T* data() { return data_; }
@@ -83,6 +87,14 @@ class Scratch {
   T* end() { return data_ + size_; }
 
  private:
+  // What kernels leave behind may be a witness. Large blocks lose their pages, which costs less than
+  // overwriting them and gives the next owner zeros.
+  void wipe() {
+    if (bytes_ >= 2 * huge_page && madvise(data_, bytes_, MADV_DONTNEED) == 0) return;
+    std::memset(data_, 0, bytes_);
+    asm volatile("" : : "r"(data_) : "memory");  // the stores count, though nobody reads them
+  }
+
   static constexpr size_t cache_line = 64;
   static constexpr size_t huge_page = size_t{1} << 21;
 
