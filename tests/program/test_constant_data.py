@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from documents import as_json, constant, document
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zkrun.algebra.curves import BLS12_381, BN254
 from zkrun.program.constants import BadFile, BadValue, parse_values, resolve_file
+from zkrun.program.decode import decode
+from zkrun.program.document import File
 from zkrun.program.integers import NotANumber, parse_integer
 from zkrun.program.types import Point, PointArray, Scalar, ScalarArray, Stream, Typ
 
@@ -127,3 +130,11 @@ def test_files_stay_in_their_folder(tmp_path: Path) -> None:
     ]:
         with pytest.raises(BadFile, match=why):
             resolve_file(folder, name)
+
+
+def test_a_path_may_go_up_inside_the_folder() -> None:
+    path = "sub/../sub/a.bin"
+    data = {"file": path, "nbytes": 32, "encoding": "montgomery"}
+    (entry,) = decode(as_json(document(constants=[constant(data)]))).constants
+    assert isinstance(entry.data, File)
+    assert entry.data.file == path

@@ -83,10 +83,13 @@ def _binary(value: Any, info: ValidationInfo) -> Any:
 def _relative(path: str) -> str:
     """Refuses what is no plain relative path; links are looked at when the file is opened."""
     parts = PurePosixPath(path).parts
-    if not parts or "\0" in path:
+    if not parts or parts[-1] == ".." or "\0" in path:
         raise PydanticCustomError("ZK017", "a file needs a name")
-    if path.startswith("/") or ".." in parts:
-        raise PydanticCustomError("ZK017", "a file's path may not leave the program's folder")
+    depth = 0
+    for part in parts:
+        depth += -1 if part == ".." else 1
+        if path.startswith("/") or depth < 0:
+            raise PydanticCustomError("ZK017", "a file's path may not leave the program's folder")
     return path
 
 

@@ -50,8 +50,8 @@ def allocate(m: Machine, i: Allocate) -> None:
     storage = Storage(typ, device, types.length(typ), types.element_size(typ, m.curve))
     storage.owner = i.id
     storage.born = m.place
-    if isinstance(typ, types.Transcript):
-        storage.written = True  # a new transcript is empty
+    if isinstance(typ, types.Transcript | types.GpuBuffer):
+        storage.written = True  # a new transcript is empty; scratch memory has no value to miss
     elif isinstance(typ, types.Stream):
         storage.written = True
         storage.queue = Queue(m.place, i.id, device)
