@@ -2,6 +2,7 @@
 #pragma once
 
 #if defined(__CUDACC_RTC__)
+using uint16_t = unsigned short;
 using uint32_t = unsigned int;
 using uint64_t = unsigned long long;
 using int64_t = long long;

@@ -37,6 +37,7 @@ SORT_THREADS = 256
 DIGIT_BLOCKS = 8  # a multiprocessor
 MERGE_THREADS = 128
 SUM_THREADS = 64
+TEAM_LANES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,17 +206,18 @@ class _Launches:
             (tiles, plan.all_windows),
             SORT_THREADS,
             place["codes_and_sums"],
+            place["fine_bits"],
             place["partition_cursors"],
             place["digits_and_sorted"],
             record,
-            shared_words=2 << plan.coarse_bits,
+            shared_words=2 * TILE + (3 << plan.coarse_bits),
         )
         self.launch(
             "count_buckets",
             (most_tiles,),
             SORT_THREADS,
             place["bucket_cursors"],
-            place["codes_and_sums"],
+            place["fine_bits"],
             place["partition_starts"],
             place["tile_starts"],
             record,
@@ -237,10 +239,11 @@ class _Launches:
             place["digits_and_sorted"],
             place["bucket_cursors"],
             place["codes_and_sums"],
+            place["fine_bits"],
             place["partition_starts"],
             place["tile_starts"],
             record,
-            shared_words=2 << plan.fine_bits,
+            shared_words=2 * TILE + (3 << plan.fine_bits),
         )
 
     def accumulate(self, plan: Plan) -> None:
@@ -309,7 +312,7 @@ class _Launches:
         self.launch(
             "add_windows",
             (plan.vectors,),
-            32,
+            -(-TEAM_LANES * plan.windows // 32) * 32,
             targets[()],
             bit_sums,
             points,

@@ -7,7 +7,9 @@
 #pragma once
 
 #include "group.hpp"
+#include "inversion.cuh"
 #include "msm_plan.cuh"
+#include "team.cuh"
 
 namespace zkrun {
 
@@ -17,6 +19,33 @@ struct FoldShape {
   static constexpr int bits = sizeof(F) <= 32 ? 8 : sizeof(F) <= 64 ? 7 : 6;
   static constexpr int nodes = 1 << bits;
   static constexpr int threads = nodes / 2;
+};
+
+// Points in shared memory, by 16-byte words of the same rank: lanes that take neighbouring points
+// take neighbouring words.
+template <class Point, int count>
+struct SharedPoints {
+  static constexpr int words_each = sizeof(Point) / 16;
+  ulonglong2* words;
+
+  __device__ __forceinline__ Point get(uint32_t index) const {
+    Point point;
+    uint64_t* const target = reinterpret_cast<uint64_t*>(&point);
+    ZK_UNROLL
+    for (int i = 0; i < words_each; i++) {
+      const ulonglong2 pair = words[i * count + index];
+      target[2 * i] = pair.x;
+      target[2 * i + 1] = pair.y;
+    }
+    return point;
+  }
+  __device__ __forceinline__ void set(uint32_t index, const Point& point) const {
+    const uint64_t* const source = reinterpret_cast<const uint64_t*>(&point);
+    ZK_UNROLL
+    for (int i = 0; i < words_each; i++) {
+      words[i * count + index] = make_ulonglong2(source[2 * i], source[2 * i + 1]);
+    }
+  }
 };
 
 // Folds blocks of 2^bits points. all[window, block] is the sum of a block;
@@ -30,13 +59,14 @@ __global__ void __launch_bounds__(FoldShape<typename Group::Field>::threads)
                 uint32_t bits) {
   using F = typename Group::Field;
   using Point = Xyzz<F>;
-  __shared__ Point nodes[FoldShape<F>::nodes];
+  __shared__ ulonglong2 words[FoldShape<F>::nodes * sizeof(Point) / 16];
+  const SharedPoints<Point, FoldShape<F>::nodes> nodes{words};
   const uint32_t window = blockIdx.y, block = blockIdx.x, blocks = gridDim.x;
   const uint64_t first = (static_cast<uint64_t>(window) * blocks + block) << bits;
   for (uint32_t i = threadIdx.x; i < 1u << bits; i += blockDim.x) {
     const bool empty = bucket_starts != nullptr &&
                        bucket_starts[first + i] == bucket_starts[first + i + 1];
-    nodes[i] = empty ? Point::infinity() : load(points + first + i);
+    nodes.set(i, empty ? Point::infinity() : load(points + first + i));
   }
   __syncthreads();
 
@@ -48,14 +78,14 @@ __global__ void __launch_bounds__(FoldShape<typename Group::Field>::threads)
     const bool active = node < 1u << (bits - level - 1);
     Point upper, both;
     if (active) {
-      upper = nodes[(2 * node + 1) * sums + sum];
-      both = nodes[2 * node * sums + sum] + upper;
+      upper = nodes.get((2 * node + 1) * sums + sum);
+      both = nodes.get(2 * node * sums + sum) + upper;
     }
     __syncthreads();
     if (active) {
-      Point* const target = nodes + node * (sums + 1);
-      target[sum == level ? sum + 1 : sum] = both;
-      if (sum == level) target[level] = upper;
+      const uint32_t target = node * (sums + 1);
+      nodes.set(target + (sum == level ? sum + 1 : sum), both);
+      if (sum == level) nodes.set(target + level, upper);
     }
     __syncthreads();
   }
@@ -63,7 +93,7 @@ __global__ void __launch_bounds__(FoldShape<typename Group::Field>::threads)
   for (uint32_t i = threadIdx.x; i <= bits; i += blockDim.x) {
     Point* const target = i == bits ? all + static_cast<uint64_t>(window) * blocks + block
                                     : by_bit + (window * bits + i) * blocks + block;
-    store(target, nodes[i]);
+    store(target, nodes.get(i));
   }
 }
 
@@ -98,32 +128,43 @@ struct Results {
   Affine<typename Group::Field>* vector[max_vectors_at_once];
 };
 
-// results[vector] = sum over windows w of 2^(c w) (all[w] + sum of 2^t sums[w, t]), with a thread a
-// window first, of at most 32 windows. One block of 32 threads a vector.
+// results[vector] = sum over windows w of 2^(c w) (all[w] + sum of 2^t sums[w, t]), with a team of
+// lanes a window first, of at most 32 windows. One block a vector, of `windows` teams, in whole
+// warps.
 template <class Group>
-__global__ void __launch_bounds__(32)
-    add_windows(Results<Group> results, const Xyzz<typename Group::Field>* sums, const Xyzz<typename Group::Field>* all,
-                uint32_t windows, uint32_t window_bits) {
+__global__ void __launch_bounds__(32 * team_lanes)
+    add_windows(Results<Group> results, const Xyzz<typename Group::Field>* sums,
+                const Xyzz<typename Group::Field>* all, uint32_t windows, uint32_t window_bits) {
   using Point = Xyzz<typename Group::Field>;
   __shared__ Point window_sums[32];
-  const uint32_t vector = blockIdx.x, lane = threadIdx.x, bits = window_bits - 1;
-  if (lane < windows) {
-    const uint32_t window = vector * windows + lane;
+  const uint32_t vector = blockIdx.x, bits = window_bits - 1;
+  {
+    const uint32_t own = min(threadIdx.x / team_lanes, windows - 1);
+    const uint32_t window = vector * windows + own;
     Point sum = Point::infinity();
     ZK_NO_UNROLL
-    for (uint32_t t = bits; t-- > 0;) sum = sum.dbl() + load(sums + window * bits + t);
-    window_sums[lane] = sum + load(all + window);
+    for (uint32_t t = bits; t-- > 0;) {
+      sum = team::add(team::dbl(sum), load(sums + window * bits + t));
+    }
+    sum = team::add(sum, load(all + window));
+    if (threadIdx.x == own * team_lanes) window_sums[own] = sum;
   }
   __syncthreads();
-  if (lane != 0) return;
+  if (threadIdx.x >= 32) return;
   Point sum = window_sums[windows - 1];
   ZK_NO_UNROLL
   for (uint32_t window = windows - 1; window-- > 0;) {
     ZK_NO_UNROLL
-    for (uint32_t t = 0; t < window_bits; t++) sum = sum.dbl();
-    sum = sum + window_sums[window];
+    for (uint32_t t = 0; t < window_bits; t++) sum = team::dbl(sum);
+    sum = team::add(sum, window_sums[window]);
   }
-  store(results.vector[vector], sum.to_affine());
+  if (threadIdx.x != 0) return;
+  Affine<typename Group::Field> result = Affine<typename Group::Field>::infinity();
+  if (!sum.is_infinity()) {
+    const auto inverse_zzz = invert(sum.zzz);
+    result = {sum.x * (sum.zz * inverse_zzz).square(), sum.y * inverse_zzz};
+  }
+  store(results.vector[vector], result);
 }
 
 }  // namespace zkrun

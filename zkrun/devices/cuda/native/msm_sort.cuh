@@ -64,18 +64,49 @@ __global__ void __launch_bounds__(1024)
   }
 }
 
-// A code with the fine bits of its bucket above it.
-using FineCode = uint64_t;
+// A tile's items, put in the order of their bins in shared memory, so that each bin's are written
+// side by side. An item is two words.
+struct Staging {
+  uint32_t *counts, *local_starts, *global_starts;  // of every bin
+  uint32_t *first_words, *second_words;             // of every item
 
-// The first pass. Blocks: tiles of a window by windows. Shared memory: 2^(coarse_bits + 1) words.
+  static __device__ __forceinline__ Staging in(uint32_t* shared, uint32_t bins) {
+    return {shared, shared + bins, shared + 2 * bins, shared + 3 * bins,
+            shared + 3 * bins + tile_size};
+  }
+};
+
+// Once all counts are there: reserves room for every bin in the output, by `cursors`, and in the
+// tile. Returns the number of items. All threads of the block must call it.
+__device__ __forceinline__ uint32_t reserve(const Staging& staging, uint32_t* cursors,
+                                            uint32_t bins) {
+  __shared__ uint32_t warp_sums[32];
+  uint32_t items = 0;
+  for (uint32_t first = 0; first < bins; first += blockDim.x) {
+    const uint32_t k = first + threadIdx.x;
+    const uint32_t count = k < bins ? staging.counts[k] : 0;
+    uint32_t total;
+    const uint32_t start = items + exclusive_scan(count, warp_sums, total);
+    if (k < bins) {
+      staging.local_starts[k] = start;
+      if (count != 0) staging.global_starts[k] = atomicAdd(&cursors[k], count);
+    }
+    items += total;
+  }
+  __syncthreads();
+  return items;
+}
+
+// The first pass: codes, and the fine bits of their buckets beside them. Blocks: tiles of a window
+// by windows. Shared memory: 3 words a bin, 2^coarse_bits of them, and 2 an item of a tile.
 __global__ void __launch_bounds__(sort_threads)
-    partition_digits(FineCode* codes, uint32_t* cursors, const uint32_t* digits, MsmPlan plan) {
+    partition_digits(uint32_t* codes, uint16_t* fine_bits, uint32_t* cursors,
+                     const uint32_t* digits, MsmPlan plan) {
   extern __shared__ uint32_t shared_words[];
   const uint32_t bins = 1u << plan.coarse_bits;
-  uint32_t* const counts = shared_words;
-  uint32_t* const starts = shared_words + bins;
+  const Staging staging = Staging::in(shared_words, bins);
   const uint32_t window = blockIdx.y, first = blockIdx.x * tile_size + threadIdx.x;
-  for (uint32_t k = threadIdx.x; k < bins; k += blockDim.x) counts[k] = 0;
+  for (uint32_t k = threadIdx.x; k < bins; k += blockDim.x) staging.counts[k] = 0;
   __syncthreads();
 
   digits += static_cast<uint64_t>(window) * plan.rows();
@@ -89,26 +120,29 @@ __global__ void __launch_bounds__(sort_threads)
   for (int item = 0; item < tile_items; item++) {
     if (values[item] != 0) {
       const uint32_t bucket = (values[item] >> 1) - 1;
-      ranks[item] = atomicAdd(&counts[bucket >> plan.fine_bits], 1u);
+      ranks[item] = atomicAdd(&staging.counts[bucket >> plan.fine_bits], 1u);
     }
   }
   __syncthreads();
-  for (uint32_t k = threadIdx.x; k < bins; k += blockDim.x) {
-    if (counts[k] != 0) {
-      starts[k] = atomicAdd(&cursors[(window << plan.coarse_bits) + k], counts[k]);
-    }
-  }
-  __syncthreads();
+  const uint32_t items = reserve(staging, cursors + (window << plan.coarse_bits), bins);
 #pragma unroll
   for (int item = 0; item < tile_items; item++) {
     if (values[item] == 0) continue;
     const uint32_t row = first + item * sort_threads;
     const bool endomorphism = row >= plan.points;
     const uint32_t base = endomorphism ? row - plan.points : row;
-    const uint32_t code = make_code(base, endomorphism, values[item] & 1);
     const uint32_t bucket = (values[item] >> 1) - 1;
-    const uint32_t fine = bucket & ((1u << plan.fine_bits) - 1);
-    codes[starts[bucket >> plan.fine_bits] + ranks[item]] = static_cast<uint64_t>(fine) << 32 | code;
+    const uint32_t place = staging.local_starts[bucket >> plan.fine_bits] + ranks[item];
+    staging.first_words[place] = make_code(base, endomorphism, values[item] & 1);
+    staging.second_words[place] = bucket;
+  }
+  __syncthreads();
+  for (uint32_t place = threadIdx.x; place < items; place += blockDim.x) {
+    const uint32_t bucket = staging.second_words[place];
+    const uint32_t bin = bucket >> plan.fine_bits;
+    const uint32_t target = staging.global_starts[bin] + place - staging.local_starts[bin];
+    codes[target] = staging.first_words[place];
+    fine_bits[target] = static_cast<uint16_t>(bucket & ((1u << plan.fine_bits) - 1));
   }
 }
 
@@ -142,7 +176,7 @@ __device__ __forceinline__ Tile find_tile(const uint32_t* starts, const uint32_t
 
 // bucket_counts[bucket] += codes of this tile. Shared memory: 2^fine_bits words.
 __global__ void __launch_bounds__(sort_threads)
-    count_buckets(uint32_t* bucket_counts, const FineCode* codes, const uint32_t* starts,
+    count_buckets(uint32_t* bucket_counts, const uint16_t* fine_bits, const uint32_t* starts,
                   const uint32_t* tile_starts, MsmPlan plan) {
   extern __shared__ uint32_t counts[];
   const Tile tile = find_tile(starts, tile_starts, plan.partitions());
@@ -153,7 +187,7 @@ __global__ void __launch_bounds__(sort_threads)
 #pragma unroll
   for (int item = 0; item < tile_items; item++) {
     const uint32_t place = tile.begin + item * sort_threads + threadIdx.x;
-    if (place < tile.end) atomicAdd(&counts[static_cast<uint32_t>(codes[place] >> 32)], 1u);
+    if (place < tile.end) atomicAdd(&counts[fine_bits[place]], 1u);
   }
   __syncthreads();
   bucket_counts += static_cast<uint64_t>(tile.partition) << plan.fine_bits;
@@ -185,45 +219,49 @@ __global__ void __launch_bounds__(sort_threads)
   if (blockIdx.x == gridDim.x - 1 && threadIdx.x == 0) bucket_starts[first_bucket + bins] = before;
 }
 
-// The second pass. Shared memory: 2^(fine_bits + 1) words.
+// The second pass, of the same shape: bins are buckets of a partition.
 __global__ void __launch_bounds__(sort_threads)
-    sort_partitions(uint32_t* sorted, uint32_t* cursors, const FineCode* codes,
-                    const uint32_t* starts, const uint32_t* tile_starts, MsmPlan plan) {
+    sort_partitions(uint32_t* sorted, uint32_t* cursors, const uint32_t* codes,
+                    const uint16_t* fine_bits, const uint32_t* starts,
+                    const uint32_t* tile_starts, MsmPlan plan) {
   extern __shared__ uint32_t shared_words[];
   const Tile tile = find_tile(starts, tile_starts, plan.partitions());
   if (tile.begin == tile.end) return;
   const uint32_t bins = 1u << plan.fine_bits;
-  uint32_t* const counts = shared_words;
-  uint32_t* const places = shared_words + bins;
-  for (uint32_t k = threadIdx.x; k < bins; k += blockDim.x) counts[k] = 0;
+  const Staging staging = Staging::in(shared_words, bins);
+  for (uint32_t k = threadIdx.x; k < bins; k += blockDim.x) staging.counts[k] = 0;
   __syncthreads();
-  FineCode values[tile_items];
-  uint32_t ranks[tile_items];
-#pragma unroll
-  for (int item = 0; item < tile_items; item++) {
-    const uint32_t place = tile.begin + item * sort_threads + threadIdx.x;
-    if (place < tile.end) values[item] = codes[place];
-  }
+  uint32_t values[tile_items], places[tile_items];  // a place: bin, and above it the rank there
 #pragma unroll
   for (int item = 0; item < tile_items; item++) {
     const uint32_t place = tile.begin + item * sort_threads + threadIdx.x;
     if (place < tile.end) {
-      ranks[item] = atomicAdd(&counts[static_cast<uint32_t>(values[item] >> 32)], 1u);
+      values[item] = codes[place];
+      places[item] = fine_bits[place];
     }
   }
-  __syncthreads();
-  cursors += static_cast<uint64_t>(tile.partition) << plan.fine_bits;
-  for (uint32_t k = threadIdx.x; k < bins; k += blockDim.x) {
-    if (counts[k] != 0) places[k] = atomicAdd(&cursors[k], counts[k]);
-  }
-  __syncthreads();
 #pragma unroll
   for (int item = 0; item < tile_items; item++) {
     const uint32_t place = tile.begin + item * sort_threads + threadIdx.x;
-    if (place < tile.end) {
-      sorted[places[static_cast<uint32_t>(values[item] >> 32)] + ranks[item]] =
-          static_cast<uint32_t>(values[item]);
-    }
+    if (place < tile.end) places[item] |= atomicAdd(&staging.counts[places[item]], 1u) << 16;
+  }
+  __syncthreads();
+  const uint64_t first_bucket = static_cast<uint64_t>(tile.partition) << plan.fine_bits;
+  const uint32_t items = reserve(staging, cursors + first_bucket, bins);
+#pragma unroll
+  for (int item = 0; item < tile_items; item++) {
+    const uint32_t place = tile.begin + item * sort_threads + threadIdx.x;
+    if (place >= tile.end) continue;
+    const uint32_t bin = places[item] & 0xffff;
+    const uint32_t target = staging.local_starts[bin] + (places[item] >> 16);
+    staging.first_words[target] = values[item];
+    staging.second_words[target] = bin;
+  }
+  __syncthreads();
+  for (uint32_t place = threadIdx.x; place < items; place += blockDim.x) {
+    const uint32_t bin = staging.second_words[place];
+    sorted[staging.global_starts[bin] + place - staging.local_starts[bin]] =
+        staging.first_words[place];
   }
 }
 
