@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zkrun.cli.options import ColorOption, Gpu, JsonOption, ProgramArgument
-from zkrun.errors import UsageError, ZkrunError
+from zkrun.errors import ResourceLimit, UsageError, ZkrunError
 
 if TYPE_CHECKING:
     from zkrun.runtime.engine import Outcome
@@ -87,6 +87,13 @@ def command(
             show_default=False,
         ),
     ] = [],  # noqa: B006  # typer copies defaults
+    sanitize: Annotated[
+        bool,
+        typer.Option(
+            "--sanitize",
+            help="With --gpu virtual: fail (exit 4) at the first access that is ordered by luck.",
+        ),
+    ] = False,
     timeout: Annotated[
         float | None,
         typer.Option("--timeout", metavar="SECONDS", help="Stop a run that takes longer; exit 6."),
@@ -122,6 +129,8 @@ def command(
         raise UsageError(f"--expect: there is no file {expect}")
     if timeout is not None and not 0 < timeout < _LONGEST:
         raise UsageError("--timeout takes a number of seconds above 0")
+    if sanitize and gpu is not Gpu.virtual:
+        raise UsageError("--sanitize watches virtual GPUs only: add --gpu virtual")
     if json and output == "-":
         raise UsageError("--json puts the result on standard output already; leave out --output -")
     document, analysis = checked(program)
@@ -129,7 +138,13 @@ def command(
     if dry_run:
         from zkrun.cli.forecast import print_forecast
 
-        print_forecast(document, analysis.forecast, json)
+        needs = {name: need.total for name, need in analysis.forecast.items()}
+        over = [name for name, need in needs.items() if need > limits.get(name, need)]
+        if not (over and json):  # where the error is the one document
+            print_forecast(document, analysis.forecast, json)
+        if over:
+            hint = "`zkrun validate --limit` says where"
+            raise ResourceLimit(f"{over[0]} may need more memory than its limit; {hint}")
         return
     from zkrun.runtime.options import Options
 
@@ -141,6 +156,7 @@ def command(
         warmup=warmup,
         iterations=iterations,
         folder=disk,
+        sanitize=sanitize,
     )
     if threads is not None:
         from zkrun.devices.cpu.native_module import native

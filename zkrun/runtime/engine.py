@@ -84,6 +84,8 @@ def _check_options(named: list[str], options: Options) -> None:
         raise UsageError("a run needs at least one iteration, and no fewer than 0 to warm up")
     if options.timeout is not None and not options.timeout > 0:
         raise UsageError("the time limit must be more than 0 seconds")
+    if options.sanitize and options.gpu != "virtual":
+        raise UsageError("only virtual GPUs can be watched: the sanitizer needs them")
     for name, limit in options.limits.items():
         if name not in named:
             known = ", ".join(named)
@@ -176,6 +178,10 @@ def _once(job: _Job, pool: Pool, want_result: bool) -> tuple[Recording, Result |
         shuffle=options.shuffle,
     )
     run = Run(devices, pool)
+    if options.sanitize:
+        from zkrun.runtime.sanitizer import Sanitizer
+
+        run.sanitizer = Sanitizer(run.places)
     try:
         with job.ctrl_c.taken():
             for name, nbytes in program.memory.items():

@@ -112,6 +112,8 @@ def link(linker: Linker, types: Mapping[int, CallTypes]) -> None:
                 step = STEPS[op](linker, position, instruction, types.get(position))
             else:
                 step = STEPS[op](linker, position, instruction)
+            if run.sanitizer is not None:
+                step = run.sanitizer.step(linker, body, position, instruction, step)
             steps.append(step)
             position += 1
             if op == "Fork":

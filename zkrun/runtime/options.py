@@ -17,7 +17,7 @@ class Options:
     seconds for one iteration. `warmup` iterations run unmeasured before `iterations` measured ones;
     the result is that of the last. `folder`: where the disk device keeps its files (default: the
     system's folder for temporary files). `shuffle`: seed with which virtual GPUs choose among legal
-    schedules.
+    schedules. `sanitize`: check on virtual GPUs that nothing the run does is ordered by luck.
     """
 
     gpu: Literal["real", "virtual"] = "real"
@@ -28,3 +28,4 @@ class Options:
     iterations: int = 1
     folder: Path | None = None
     shuffle: int | None = None
+    sanitize: bool = False

@@ -8,10 +8,14 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter_ns
+from typing import TYPE_CHECKING
 
 from zkrun.devices.base import Cancelled, Device, Event, Stream, Value
 from zkrun.errors import Interrupted, ResourceLimit, RunFailed, Where, ZkrunError
 from zkrun.runtime.threads import Pool
+
+if TYPE_CHECKING:
+    from zkrun.runtime.sanitizer import Sanitizer
 
 __all__ = ["Body", "Run", "Step", "StreamRecord"]
 
@@ -78,6 +82,7 @@ class Run:
         self.memory: list[tuple[int, str, int]] = []
         self.moved: dict[int, tuple[int, str, str]] = {}  # (bytes, from, to) by position of a copy
         self.result: Value = None
+        self.sanitizer: Sanitizer | None = None
         self.failure: BaseException | None = None
         self.stop: list[bool] = []  # holds one item once the run has failed: the cheapest flag
         self.started: list[Body] = []

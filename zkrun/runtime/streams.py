@@ -20,7 +20,8 @@ def open_stream(run: Run, variable: int, device: Device) -> Stream:
         run.streams.append(entry)
     for old in reap:
         old.close()
-    entry.stream = device.open_stream(entry.stamp, run.fail)
+    stream = device.open_stream(entry.stamp, run.fail)
+    entry.stream = stream if run.sanitizer is None else run.sanitizer.stream(stream)
     return entry.stream
 
 
