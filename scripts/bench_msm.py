@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Times multi-scalar multiplication on the CPU, and peers in the same run.
 
-    scripts/bench_msm [--isas ifma,adx] [--curves bn254,bls12_381] [--logs 12,16] [--group g1]
+    scripts/bench_msm.py [--isas ifma,adx] [--curves bn254,bls12_381] [--logs 12,16] [--group g1]
 
 Prints medians in milliseconds, with one thread and with all. Peers are taken where their packages
-are installed: py_arkworks_bls12381 (its MSM of BLS12-381 G1) and ckzg (blob_to_kzg_commitment, an
-MSM of 4096 points); ckzg needs --trusted-setup FILE. Both use one thread. The last column is the
+are installed: py_arkworks_bls12381 (its MSM of BLS12-381 G1) and ckzg with eth-account's trusted
+setup (blob_to_kzg_commitment, an MSM of 4096 points). Both use one thread. The last column is the
 time of the peer divided by ours with one thread.
 """
 
@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,7 +53,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--logs", default="12,14,16", help="log2 of the numbers of points")
     parser.add_argument("--group", default="g1", choices=("g1", "g2"))
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--trusted-setup", help="trusted_setup.txt of EIP-4844, for ckzg")
     return parser.parse_args()
 
 
@@ -127,11 +127,9 @@ def peer_times(
     if curve != "bls12_381" or group != "g1":
         return []
     times = []
-    try:
+    if find_spec("py_arkworks_bls12381"):
         import py_arkworks_bls12381 as arkworks
-    except ImportError:
-        pass
-    else:
+
         generator = arkworks.G1Point()
         distinct = [generator * arkworks.Scalar(secrets.randbits(64)) for _ in range(256)]
         points = [distinct[i % 256] for i in range(1 << log)]
@@ -145,10 +143,11 @@ def peer_times(
             arguments.repeats, lambda: arkworks.G1Point.multiexp_unchecked(points, scalars)
         )
         times.append((f"{curve} {group} 2^{log} py_arkworks_bls12381", seconds))
-    if log == 12 and arguments.trusted_setup:
+    if log == 12 and find_spec("ckzg") and find_spec("eth_account"):
         import ckzg
+        from eip4844 import default_setup
 
-        setup = ckzg.load_trusted_setup(arguments.trusted_setup, 0)
+        setup = ckzg.load_trusted_setup(str(default_setup()), 0)
         blob = b"".join(
             (secrets.randbits(256) % CURVES[curve].r).to_bytes(32, "big") for _ in range(4096)
         )

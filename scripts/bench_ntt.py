@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times number theoretic transforms on the CPU, and a peer in the same run.
 
-    scripts/bench_ntt [--isas ifma,adx] [--curves bn254,bls12_381] [--logs 12,16,20] [--peers]
+    scripts/bench_ntt.py [--isas ifma,adx] [--curves bn254,bls12_381] [--logs 12,16,20] [--peers]
 
 Prints medians in milliseconds of a transform in place, natural order in and out, with one thread
 and with all, then with one thread the inverse and a transform on a coset. The ratio is the time of
