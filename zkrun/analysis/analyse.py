@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zkrun.analysis.constants import ImageCheck, check_constants, check_in_python
+from zkrun.analysis.cost import Task, tasks_of
 from zkrun.analysis.forecast import Forecast, check_limits
 from zkrun.analysis.handlers import HANDLERS
 from zkrun.analysis.machine import Machine
@@ -27,13 +28,14 @@ class Analysis:
     """The findings, in the order of the phases, and the forecast.
 
     `operands` holds what each operand of each instruction that was reached is bound to, by the path
-    of the instruction, where it was asked for. Of an invalid program the forecast and the operands
-    only cover what the walk came to.
+    of the instruction, and `tasks` what its work costs, in a legal order, where it was asked for.
+    Of an invalid program the forecast, operands and tasks only cover what the walk came to.
     """
 
     diagnostics: tuple[Diagnostic, ...]
     forecast: Forecast
     operands: dict[str, list[OperandInfo]] = field(default_factory=dict)
+    tasks: list[Task] = field(default_factory=list)
 
     @property
     def valid(self) -> bool:
@@ -53,13 +55,15 @@ def analyse(
     *,
     check_image: ImageCheck = check_in_python,
     operands: bool = False,
+    tasks: bool = False,
     limits: Mapping[str, int] | None = None,
 ) -> Analysis:
     """Checks a decoded program against every rule of meaning.
 
     `check_image` looks at the numbers of inline constants; the default is exact but takes some
     milliseconds a point, the native module's is faster. `operands` asks for what the operands are
-    bound to. `limits` are the bytes that devices may take at most. At most 50 errors are kept.
+    bound to, and with it `tasks` for what all work costs. `limits` are the bytes that devices may
+    take at most. At most 50 errors are kept.
 
     Never raises for what a program says; raises UsageError where an installed package that has one
     of its functions is broken.
@@ -67,6 +71,8 @@ def analyse(
     reporter = Reporter(program)
     collected = Operands() if operands else None
     machine = Machine(program, reporter, HANDLERS, collected)
+    if tasks:
+        machine.done = []
     try:
         machine.calls.open(reporter)
         check_constants(program, reporter, check_image)
@@ -80,4 +86,5 @@ def analyse(
         reporter.findings(),
         forecast,
         collected.found if collected else {},
+        tasks_of(program, machine.done, collected.found) if collected and machine.done else [],
     )

@@ -19,6 +19,7 @@ from zkrun.analysis import ending
 from zkrun.analysis.bindings import Bindings
 from zkrun.analysis.calls import Calls
 from zkrun.analysis.clocks import Node, Order
+from zkrun.analysis.cost import Done
 from zkrun.analysis.forecast import Ledger
 from zkrun.analysis.intervals import IntervalMap
 from zkrun.analysis.operands import BINDING, Operands
@@ -69,6 +70,7 @@ class Machine(Bindings):
         self.curve = program.curve_record
         self.calls = Calls(program)
         self.ledger = Ledger()
+        self.done: list[Done] | None = None  # the work, where it is asked for
         self.arenas: dict[str, IntervalMap] = {}
         self.live: dict[Storage, None] = {}  # what Allocate made and nothing has freed, in order
         self.threads: dict[int, Thread] = {}
@@ -163,10 +165,12 @@ class Machine(Bindings):
 
     def touch(self, work: Work, node: Node | None) -> None:
         """Does what `perform` was asked for, when its turn comes; no node: after all else."""
+        if self.done is not None and node is not None:
+            self.done.append((work.place, node))
         races = self.races if node is not None and self.races.possible else None
         for value in work.reads:
             storage = value.storage
-            if storage.gone is not None:
+            if storage.gone is not None and value.length:
                 self._gone(work, storage)
             if storage.written is not True and (lacking := unwritten(value)):
                 node = self._undefined(work, value, lacking, node)
@@ -174,7 +178,7 @@ class Machine(Bindings):
                 races.read(value, node)
         for value in work.writes:
             storage = value.storage
-            if storage.gone is not None:
+            if storage.gone is not None and value.length:
                 self._gone(work, storage)
             if storage.written is not True:
                 write(value)

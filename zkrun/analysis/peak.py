@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import NamedTuple
 
-from zkrun.analysis.clocks import Clock, Node, Order, Track
+from zkrun.analysis.clocks import Node, Order, Track
 from zkrun.analysis.order import Place
+from zkrun.analysis.skeleton import chains_of
 
 __all__ = ["Change", "Peak", "find_peak", "queues_can_tie"]
 
@@ -128,53 +129,14 @@ class _Graph:
         return len(self.weights) - 1
 
 
-class _Chain:
-    """The changes of one chain: their indices, their positions, and what the last one knows."""
-
-    __slots__ = ("clock", "indices", "known", "positions")
-
-    def __init__(self) -> None:
-        self.indices: list[int] = []
-        self.positions: list[int] = []
-        self.clock: Clock | None = None
-        self.known: dict[int, int] = {}  # of each other chain, how many of its changes
-
-
-def _needs(changes: Sequence[Change]) -> tuple[dict[int, _Chain], dict[int, list[int]]]:
-    """The chains, and for each change those of other chains that it is the first to need."""
-    chains: dict[int, _Chain] = {}
-    needs: dict[int, list[int]] = {}
-    for index, change in enumerate(changes):
-        node = change.node
-        own = chains.get(node.chain)
-        if own is None:
-            own = chains[node.chain] = _Chain()
-        if node.clock is not own.clock:
-            own.clock = node.clock
-            among = chains if len(chains) < len(node.clock) else node.clock
-            others = [*(chain for chain in among if chain != node.chain), node.issuer]
-        else:
-            others = [node.issuer]
-        for chain in others:
-            other = chains.get(chain)
-            if other is not None:
-                count = bisect_right(other.positions, node.knows(chain))
-                if count > own.known.get(chain, 0):
-                    own.known[chain] = count
-                    needs.setdefault(index, []).append(other.indices[count - 1])
-        own.indices.append(index)
-        own.positions.append(node.position)
-    return chains, needs
-
-
 def _compress(changes: Sequence[Change]) -> _Graph:
     """The graph of the pieces of chains between the places where they meet."""
-    chains, needs = _needs(changes)
+    chains, needs = chains_of([change.node for change in changes])
     ends = {needed for many in needs.values() for needed in many}
     runs: list[list[int]] = []
-    for each in chains.values():
+    for indices in chains.values():
         run: list[int] = []
-        for index in each.indices:
+        for index in indices:
             if run and index in needs:
                 runs.append(run)
                 run = []

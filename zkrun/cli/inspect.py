@@ -1,9 +1,9 @@
-"""`zkrun inspect`: a program as a person reads it, and the memory that it will need."""
+"""`zkrun inspect`: a program as a person reads it, the memory that it will need, what it costs."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,26 +15,43 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from zkrun.analysis import Analysis
+    from zkrun.analysis.rates import Rates
     from zkrun.program.document import Constant, Program
     from zkrun.program.instructions import Instruction
 
 __all__ = ["command"]
 
 
-def command(program: ProgramArgument, json: JsonOption = False, color: ColorOption = None) -> None:
-    """Shows a program, with types and the memory that it needs."""
+def command(
+    program: ProgramArgument,
+    machine: Annotated[
+        str | None,
+        typer.Option(
+            "--machine",
+            metavar="this|virtual|FILE",
+            help="Say what time the program takes at best: on this machine, measured now (with "
+            "virtual GPUs, if you like), or on one that a JSON file describes.",
+            show_default=False,
+        ),
+    ] = None,
+    json: JsonOption = False,
+    color: ColorOption = None,
+) -> None:
+    """Shows a program: its types, the memory that it needs, and what it costs."""
     from zkrun.cli.check import show_diagnostics
+    from zkrun.cli.cost import load_rates
     from zkrun.cli.terminal import emit, emit_json, show
     from zkrun.errors import InvalidProgram
     from zkrun.program.decode import load
     from zkrun.runtime.validate import validate
 
     document = load(program)
-    analysis = validate(document)
+    rates = load_rates(machine, document.curve_record) if machine is not None else None
+    analysis = validate(document, tasks=True)
     if json:
-        emit_json(_described(document, analysis))
+        emit_json(_described(document, analysis, rates))
     else:
-        show(*_tables(document, analysis), stream=sys.stdout, least=92)
+        show(*_tables(document, analysis, rates), stream=sys.stdout, least=92)
         emit("".join(f"{line}\n" for line in _listing(document, analysis)))
         if analysis.diagnostics:
             show_diagnostics(analysis.diagnostics, document)
@@ -42,9 +59,10 @@ def command(program: ProgramArgument, json: JsonOption = False, color: ColorOpti
         raise typer.Exit(InvalidProgram.exit_code)
 
 
-def _tables(program: Program, analysis: Analysis) -> Iterator[RenderableType]:
+def _tables(program: Program, analysis: Analysis, rates: Rates | None) -> Iterator[RenderableType]:
     from rich.text import Text
 
+    from zkrun.cli.cost import cost_tables
     from zkrun.cli.forecast import forecast_table
     from zkrun.program.types import size
     from zkrun.report import text
@@ -80,6 +98,7 @@ def _tables(program: Program, analysis: Analysis) -> Iterator[RenderableType]:
         )
     yield forecast_table(analysis.forecast)
     yield Text()
+    yield from cost_tables(analysis.tasks, rates)
 
 
 def _table(titles: tuple[str, ...], rows: list[list[str]]) -> Iterator[RenderableType]:
@@ -167,7 +186,8 @@ def _bytes(program: Program, instruction: Instruction) -> str | None:
     return text.size(nbytes) if nbytes else None
 
 
-def _described(program: Program, analysis: Analysis) -> dict[str, Any]:
+def _described(program: Program, analysis: Analysis, rates: Rates | None) -> dict[str, Any]:
+    from zkrun.cli.cost import cost_json
     from zkrun.cli.forecast import forecast_json
     from zkrun.program.document import walk
     from zkrun.program.types import size
@@ -195,6 +215,7 @@ def _described(program: Program, analysis: Analysis) -> dict[str, Any]:
             for entry in program.inputs
         ],
         "memory": forecast_json(analysis.forecast),
+        "cost": cost_json(analysis.tasks, rates),
         "instructions": [
             {
                 "path": path,

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["validate"]
 
 
-def validate(program: Program, limits: Mapping[str, int] | None = None) -> Analysis:
-    """The findings of the analysis, its forecast, and the types of all operands.
+def validate(
+    program: Program, limits: Mapping[str, int] | None = None, *, tasks: bool = False
+) -> Analysis:
+    """The findings of the analysis, its forecast, the types of all operands; `tasks` if asked for.
 
     `limits` are the bytes that devices may take at most, in any order that the program may run in.
     Points of inline constants are checked by the native module.
@@ -22,4 +24,4 @@ def validate(program: Program, limits: Mapping[str, int] | None = None) -> Analy
     from zkrun.analysis import analyse
     from zkrun.runtime.images import check_image
 
-    return analyse(program, check_image=check_image, operands=True, limits=limits)
+    return analyse(program, check_image=check_image, operands=True, tasks=tasks, limits=limits)
