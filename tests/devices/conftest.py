@@ -7,12 +7,18 @@ from collections.abc import Iterator
 import pytest
 
 from zkrun.devices.base import Device
-from zkrun.devices.registry import close_devices, open_devices
+from zkrun.devices.registry import close_devices, describe_devices, open_devices
 
 
-@pytest.fixture(params=["cpu", "gpu:0"])
+@pytest.fixture(params=["cpu", "gpu:0", pytest.param("real gpu:0", marks=pytest.mark.gpu)])
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
-    devices = open_devices([request.param], gpu="virtual")
-    yield devices[request.param]
+    name = request.param.removeprefix("real ")
+    if name == request.param:
+        devices = open_devices([name], gpu="virtual")
+    elif any(info.name == name for info in describe_devices()):
+        devices = open_devices([name])
+    else:
+        pytest.skip("needs an NVIDIA GPU and CuPy")
+    yield devices[name]
     close_devices(devices)
-    assert devices[request.param].account.current == 0
+    assert devices[name].account.current == 0

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ SIZES = (
     1 << 24,
     20 << 20,
 )
+
+
+@pytest.fixture(params=["cpu", "gpu:0"])
+def device(request: pytest.FixtureRequest) -> Iterator[Device]:
+    """A device whose memory is the host's."""
+    devices = open_devices([request.param], gpu="virtual")
+    yield devices[request.param]
+    close_devices(devices)
+    assert devices[request.param].account.current == 0
 
 
 def test_blocks_are_aligned_disjoint_and_all_given_back(device: Device) -> None:

@@ -17,6 +17,7 @@ import yaml
 
 import zkrun
 from zkrun.algebra.curves import BLS12_381
+from zkrun.devices.registry import describe_devices
 from zkrun.program.document import Program
 
 R = BLS12_381.r
@@ -96,16 +97,39 @@ def compressed(values: Any) -> bytes:
 VIRTUAL = zkrun.Options(gpu="virtual")
 
 
-@pytest.mark.parametrize(("name", "blob"), BLOBS, ids=[name for name, _ in BLOBS])
+every_blob = pytest.mark.parametrize(("name", "blob"), BLOBS, ids=[name for name, _ in BLOBS])
+
+
+@every_blob
 def test_equal_to_ckzg(
     programs: tuple[Program, Program], trusted_setup: Any, name: str, blob: list[int]
 ) -> None:
+    check_equal(programs, trusted_setup, name, blob, VIRTUAL)
+
+
+@pytest.mark.gpu
+@every_blob
+def test_equal_to_ckzg_on_a_real_gpu(
+    programs: tuple[Program, Program], trusted_setup: Any, name: str, blob: list[int]
+) -> None:
+    if all(info.name != "gpu:0" for info in describe_devices()):
+        pytest.skip("needs an NVIDIA GPU and CuPy")
+    check_equal(programs, trusted_setup, name, blob, zkrun.Options(gpu="real"))
+
+
+def check_equal(
+    programs: tuple[Program, Program],
+    trusted_setup: Any,
+    name: str,
+    blob: list[int],
+    options: zkrun.Options,
+) -> None:
     commit, proof = programs
-    outcome = zkrun.run(commit, {"blob": blob}, VIRTUAL)
+    outcome = zkrun.run(commit, {"blob": blob}, options)
     expected = ckzg.blob_to_kzg_commitment(big_endian(blob), trusted_setup)
     assert compressed(outcome.result.values) == expected
     for z in points_for(name):
-        outcome = zkrun.run(proof, {"blob": blob, "z": z}, VIRTUAL)
+        outcome = zkrun.run(proof, {"blob": blob, "z": z}, options)
         opening, y = outcome.result.values
         expected, value = ckzg.compute_kzg_proof(
             big_endian(blob), z.to_bytes(32, "big"), trusted_setup

@@ -6,6 +6,7 @@ that names a module or object of the same form:
 - `open_device(name, settings) -> Device`
 - `describe() -> list[DeviceInfo]`: the devices of this kind on this machine, none where there are
   none.
+- `missing() -> str | None`, optional: why there are none, and what to install.
 
 `cpu` and `disk` are opened by the folder of that name. `gpu:N` is opened by the `virtual` folder
 where the run asks for virtual GPUs, and else by the first other kind that describes a device of
@@ -26,7 +27,14 @@ import zkrun.devices
 from zkrun.devices.base import Device
 from zkrun.errors import RunFailed, UsageError
 
-__all__ = ["DeviceInfo", "Settings", "close_devices", "describe_devices", "open_devices"]
+__all__ = [
+    "DeviceInfo",
+    "Settings",
+    "close_devices",
+    "describe_devices",
+    "missing_devices",
+    "open_devices",
+]
 
 _BUILT_IN = ("cpu", "disk", "virtual")
 
@@ -98,6 +106,12 @@ def describe_devices() -> list[DeviceInfo]:
     return [info for kind in kinds for info in kind.describe()]
 
 
+def missing_devices() -> list[str]:
+    """Why kinds of real GPUs have no device here, with the mend, where they know."""
+    reasons = (getattr(kind, "missing", lambda: None)() for _, kind in _gpu_kinds())
+    return [reason for reason in reasons if reason]
+
+
 def _kind_of(name: str, gpu: str) -> Any:
     if name in ("cpu", "disk"):
         return _folder(name)
@@ -109,8 +123,9 @@ def _kind_of(name: str, gpu: str) -> Any:
         if any(info.name == name for info in kind.describe()):
             return kind
     there = ", ".join(info.name for info in describe_devices() if info.kind != "virtual")
+    reasons = "".join(f"{reason}. " for reason in missing_devices())
     raise RunFailed(
-        f"{name}: this machine has no such device (it has: {there}). "
+        f"{name}: this machine has no such device (it has: {there}). {reasons}"
         "To run every GPU of the program on the CPU instead, add --gpu virtual"
     )
 

@@ -1,0 +1,102 @@
+"""The other functions over the scalar field on the GPU, bit for bit the CPU's."""
+
+import random
+
+import pytest
+from gpu_values import LAYOUTS, agree, array, both_curves, images, opened, scalar
+
+from zkrun.algebra.curves import Curve
+
+pytestmark = pytest.mark.gpu
+
+LENGTHS = (1, 2, 127, 128, 2047, 2048, 2049, 4095, 4096, 4097, 32769, (1 << 17) + 3)
+any_layout = pytest.mark.parametrize("layout", LAYOUTS)
+
+
+@both_curves
+@any_layout
+def test_recurrences(curve: Curve, layout: str) -> None:
+    with opened("cpu", "gpu:0") as devices:
+        for n in LENGTHS:
+            a, x = array(images(curve, n, n)), scalar(31337 + n, curve)
+            out = array(bytes(32 * n))
+            agree(devices, curve, "evaluate", {}, [scalar(0, curve)], [a, x], layout)
+            agree(devices, curve, "kate_division", {}, [out], [a, x], layout)
+            agree(devices, curve, "scan_mul", {}, [out], [a, x], layout)
+            if n > 1:
+                shorter = array(images(curve, n - 1, n))
+                agree(devices, curve, "scan_mul", {}, [out], [shorter, x], layout)
+
+
+@both_curves
+@any_layout
+def test_inverses(curve: Curve, layout: str) -> None:
+    with opened("cpu", "gpu:0") as devices:
+        for n in LENGTHS:
+            for zeros in (0, 3, 1):
+                value = array(images(curve, n, n, zeros))
+                agree(devices, curve, "batch_invert", {}, [value], [], layout)
+        agree(devices, curve, "scalar_invert", {}, [scalar(5, curve)])
+        agree(devices, curve, "scalar_invert", {}, [scalar(0, curve)])
+        for exponent in (0, 1, 2**64, 3**400):
+            params = {"exp": str(exponent)}
+            agree(devices, curve, "scalar_pow", params, [scalar(7, curve)])
+
+
+@both_curves
+@any_layout
+def test_elementwise(curve: Curve, layout: str) -> None:
+    with opened("cpu", "gpu:0") as devices:
+        for n, m in [(n, n) for n in (0, *LENGTHS)] + [(9, 4000), (4000, 9)]:
+            a, b = array(images(curve, n, 1)), array(images(curve, m, 2))
+            c, s = array(bytes(32 * max(n, m))), scalar(99, curve)
+            agree(devices, curve, "poly_add", {}, [c], [a, b], layout)
+            agree(devices, curve, "poly_sub", {}, [c], [a, b], layout)
+            agree(devices, curve, "poly_scale", {}, [a], [b, s] if n == m else [a, s], layout)
+            if n == m:
+                agree(devices, curve, "poly_mul", {}, [c], [a, b], layout)
+            for value in ("zero", "one_lagrange", "one_coef"):
+                agree(devices, curve, "fill", {"value": value}, [a], [], layout)
+            for period in (1, 2, 3, 8, 257):
+                powers = array(images(curve, period, 3))
+                agree(devices, curve, "distribute_powers", {}, [a], [powers], layout)
+
+
+@both_curves
+@any_layout
+def test_fused(curve: Curve, layout: str) -> None:
+    large = "; ".join(f"t{i} = {f't{i - 1}' if i else 'x0'}*x1 + {i}*x2" for i in range(60))
+    with opened("cpu", "gpu:0") as devices:
+        for n in (1, 255, 5000):
+            a, b = array(images(curve, n, 1)), array(images(curve, n, 2))
+            ins = [a, scalar(77, curve), b]
+            outs = [array(bytes(32 * n))] * 2
+            small = "t = x0*x2 - 7*x1; y0 = t^3 + x1; y1 = -t + 0x10*x0"
+            agree(devices, curve, "fused_arith", {"expr": small}, outs, ins, layout)
+            expr = large + "; y0 = t59; y1 = t30 - t59"
+            agree(devices, curve, "fused_arith", {"expr": expr}, outs, ins, layout)
+        agree(devices, curve, "fused_arith", {"expr": "y0 = 5"}, [outs[0]], [a])
+
+
+@both_curves
+@any_layout
+def test_permute(curve: Curve, layout: str) -> None:
+    source = random.Random(1)
+    with opened("cpu", "gpu:0") as devices:
+        for n, usable, distinct in (
+            *((1, 1, 1), (8, 5, 3), (300, 300, 300), (5000, 4321, 40)),
+            (70000, 69999, 60000),
+        ):
+            pool = [source.randrange(curve.r).to_bytes(32, "little") for _ in range(distinct)]
+            pool[0] = bytes(32)
+            table = pool + [source.choice(pool) for _ in range(n - distinct)]
+            source.shuffle(table)
+            inputs = source.choices(table[:usable], k=n)
+            outs = [array(images(curve, n, 8)), array(images(curve, n, 9))]
+            ins = [array(b"".join(inputs)), array(b"".join(table))]
+            params = {"usable": usable}
+            agree(devices, curve, "permute", params, outs, ins, layout)
+            inputs[usable // 2] = b"\x07" + bytes(31)
+            inputs[usable - 1] = b"\x06" + bytes(31)
+            ins = [array(b"".join(inputs)), array(b"".join(table))]
+            agree(devices, curve, "permute", params, outs, ins, layout)

@@ -1,0 +1,32 @@
+"""NVIDIA GPUs, through CuPy. Nothing outside this folder imports it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zkrun.devices.base import Device
+    from zkrun.devices.registry import DeviceInfo, Settings
+
+__all__ = ["describe", "missing", "open_device"]
+
+
+def open_device(name: str, settings: Settings) -> Device:
+    """One GPU of this machine for one run."""
+    from zkrun.devices.cuda.device import CudaDevice
+
+    return CudaDevice(name, int(name.removeprefix("gpu:")), settings.limits.get(name))
+
+
+def describe() -> list[DeviceInfo]:
+    """The GPUs of this machine; none without CuPy or a driver."""
+    from zkrun.devices.cuda.description import gpus
+
+    return gpus()
+
+
+def missing() -> str | None:
+    """What to install where no GPU can be used, if anything would help."""
+    from zkrun.devices.cuda.description import problem
+
+    return problem()

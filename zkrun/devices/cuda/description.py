@@ -1,0 +1,62 @@
+"""Which NVIDIA GPUs this machine has, for people and for the registry."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from zkrun.devices.account import bytes_text
+from zkrun.devices.registry import DeviceInfo
+
+__all__ = ["gpus", "problem"]
+
+
+def gpus() -> list[DeviceInfo]:
+    """One entry a GPU; none without CuPy or a driver."""
+    if find_spec("cupy") is None:
+        return []
+    try:
+        from cupy.cuda import runtime
+
+        count = runtime.getDeviceCount()
+    except (ImportError, RuntimeError):  # no driver, or none that this CuPy can use
+        return []
+    return [_describe(index) for index in range(count)]
+
+
+def problem() -> str | None:
+    """Why there are none, with the mend; None where there is nothing to install."""
+    if find_spec("cupy") is None:
+        return "CuPy is not installed: pip install 'zkrun[cuda13]' (or cuda12)"
+    try:
+        from cupy.cuda import runtime
+
+        runtime.getDeviceCount()
+    except ImportError as error:
+        return f"CuPy cannot be loaded ({error}): pip install 'zkrun[cuda13]' (or cuda12)"
+    except RuntimeError as error:
+        if not Path("/proc/driver/nvidia").exists():
+            return "no NVIDIA driver is loaded"
+        return f"the NVIDIA driver cannot be used: {error}"
+    return None
+
+
+def _describe(index: int) -> DeviceInfo:
+    from cupy.cuda import runtime
+
+    properties = runtime.getDeviceProperties(index)
+    before = runtime.getDevice()
+    runtime.setDevice(index)
+    try:
+        free, total = runtime.memGetInfo()
+    finally:
+        runtime.setDevice(before)
+    driver = runtime.driverGetVersion()
+    details = {
+        "compute capability": f"{properties['major']}.{properties['minor']}",
+        "multiprocessors": str(properties["multiProcessorCount"]),
+        "memory": f"{bytes_text(free)} free of {bytes_text(total)}",
+        "CUDA driver": f"{driver // 1000}.{driver % 1000 // 10}",
+    }
+    title = properties["name"].decode(errors="replace")
+    return DeviceInfo(f"gpu:{index}", "cuda", title, total, free, details)

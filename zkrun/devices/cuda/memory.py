@@ -1,0 +1,138 @@
+"""Memory of one GPU for one run, and pinned memory of the host for what moves to and fro.
+
+Blocks come from the driver's stream-ordered pool, which keeps what is freed for the next ones: a
+block freed in the order of a stream goes back when the work queued there before has passed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cupy.cuda import runtime
+
+from zkrun.devices.account import Account, bytes_text
+
+__all__ = ["SLAB", "DevicePool", "PinnedSlabs", "pinned"]
+
+_NON_BLOCKING = 1
+_GRANULE = 256
+_OUT_OF_MEMORY = 2
+SLAB = 8 << 20
+"""Bytes of a pinned slab."""
+
+
+class DevicePool:
+    """Blocks on one GPU, 256-byte aligned, counted in an account. Thread-safe.
+
+    The device must be the current one of the calling thread.
+    """
+
+    def __init__(self, device: int, account: Account) -> None:
+        self._device = device
+        self._account = account
+        self._lock = threading.Lock()
+        self._live: dict[int, int] = {}  # address -> bytes
+        self.stream: int = runtime.streamCreateWithFlags(_NON_BLOCKING)
+        pool = runtime.deviceGetDefaultMemPool(device)
+        runtime.memPoolSetAttribute(pool, runtime.cudaMemPoolAttrReleaseThreshold, 2**64 - 1)
+        # No block may wait for work of another stream: a fresh one is used on any, at once.
+        runtime.memPoolSetAttribute(pool, runtime.cudaMemPoolReuseAllowInternalDependencies, 0)
+        self._pool = pool
+
+    def allocate(self, nbytes: int) -> int:
+        """The address of a fresh block. ResourceLimit where none is left."""
+        size = -(-max(nbytes, 1) // _GRANULE) * _GRANULE
+        self._account.take(size)
+        try:
+            address = self._take(size)
+        except BaseException:
+            self._account.give(size)
+            raise
+        with self._lock:
+            self._live[address] = size
+        return address
+
+    def free(self, address: int, stream: int | None) -> None:
+        """Wipes a block and takes it back, when what is queued on `stream` has passed."""
+        with self._lock:
+            size = self._live.pop(address)
+        queue = self.stream if stream is None else stream
+        runtime.memsetAsync(address, 0, size, queue)
+        runtime.freeAsync(address, queue)
+        self._account.give(size)
+
+    def close(self) -> None:
+        """Gives all memory back, wiped. No work may be left on it."""
+        with self._lock:
+            live = list(self._live)
+        for address in live:
+            self.free(address, None)
+        runtime.streamSynchronize(self.stream)
+        runtime.streamDestroy(self.stream)
+        runtime.memPoolTrimTo(self._pool, 0)
+
+    def _take(self, size: int) -> int:
+        try:
+            return self._ready(size)
+        except runtime.CUDARuntimeError as error:
+            if error.status != _OUT_OF_MEMORY:
+                raise
+        runtime.deviceSynchronize()  # memory that queued work still holds may come back
+        runtime.memPoolTrimTo(self._pool, 0)
+        try:
+            return self._ready(size)
+        except runtime.CUDARuntimeError as error:
+            if error.status != _OUT_OF_MEMORY:
+                raise
+            free, total = runtime.memGetInfo()
+            raise self._account.refusal(
+                size,
+                f"{bytes_text(free)} of the GPU's {bytes_text(total)} are free; "
+                "other programs may hold the rest (see nvidia-smi)",
+            ) from None
+
+    def _ready(self, size: int) -> int:
+        """A block that every stream may use from now on."""
+        address: int = runtime.mallocAsync(size, self.stream)
+        runtime.streamSynchronize(self.stream)
+        return address
+
+
+class PinnedSlabs:
+    """Slabs of page-locked memory, kept for the next transfers: locking pages takes long."""
+
+    def __init__(self, most: int) -> None:
+        self._free: list[int] = []
+        self._left = most
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def slab(self) -> Iterator[int]:
+        """The address of a slab for the length of a `with`; waits where all are in use."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._free or self._left)
+            if self._free:
+                address = self._free.pop()
+            else:
+                address = runtime.hostAlloc(SLAB, 0)
+                self._left -= 1
+        try:
+            yield address
+        finally:
+            with self._changed:
+                self._free.append(address)
+                self._changed.notify()
+
+    def wipe(self) -> None:
+        """Overwrites what the slabs last held, where nobody uses them."""
+        import ctypes
+
+        with self._changed:
+            for address in self._free:
+                ctypes.memset(address, 0, SLAB)
+
+
+pinned = PinnedSlabs(8)
+"""The slabs of this process."""

@@ -1,0 +1,300 @@
+"""The number theoretic transform: ntt.cuh, and the tables that it needs."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cupy.cuda import runtime
+
+from zkrun.algebra.curves import Curve, Field
+from zkrun.devices.cuda.compile import Unit
+from zkrun.devices.cuda.elementwise import elementwise_unit, launch_elements
+from zkrun.devices.cuda.groups import field_type
+from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, montgomery, view
+from zkrun.devices.cuda.queue import Queue
+from zkrun.errors import RunFailed
+from zkrun.program.signature import Call
+
+if TYPE_CHECKING:
+    from zkrun.devices.cuda.device import CudaDevice
+    from zkrun.devices.cuda.functions import Launch
+
+__all__ = ["Plan", "Shape", "best_shape", "ntt", "ntt_unit"]
+
+_ITEM = 32
+_SHARED = 128 << 10
+_POWER_RUN = 16  # columns that a thread of power_table fills
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a transform is cut: the bits of each pass, of a thread's elements and of a tile."""
+
+    passes: tuple[int, ...]
+    held: int
+    tile: int
+
+
+def best_shape(k: int) -> Shape:
+    """The fastest shape known for 2^k elements."""
+    if k <= 10:
+        return Shape((k,), 2 if k < 9 else 3, 10)
+    if k <= 16:
+        return Shape(_even(k, 2), 2, 9)
+    if k <= 19:
+        return Shape(_even(k, 2), 3, 10)
+    return Shape(_even(k, 3), 2 if k == 20 else 3, 9 if k == 20 else 10)
+
+
+def _even(k: int, passes: int) -> tuple[int, ...]:
+    return tuple(k // passes + (i < k % passes) for i in range(passes))
+
+
+def ntt_unit(curve: Curve) -> Unit:
+    """The kernels of ntt.cuh over the curve's scalar field."""
+    field = field_type(curve, "scalar")
+    return Unit(
+        "ntt.cuh",
+        (
+            ("pass2", f"ntt_pass<{field}, 2>"),
+            ("pass3", f"ntt_pass<{field}, 3>"),
+            ("tiny", f"ntt_tiny<{field}>"),
+            ("table", f"power_table<{field}>"),
+            ("check", f"check_powers<{field}>"),
+        ),
+    )
+
+
+def ntt(call: Call, device: CudaDevice) -> Launch:
+    curve, params = call.curve, call.params
+    typ: Any = call.mutable[0]
+    k = typ.len.bit_length() - 1
+    field = curve.scalar
+    root = params.root
+    if root is None:
+        root = pow(field.root_of_unity, 1 << (field.two_adicity - k), field.modulus)
+    key = ("ntt", curve.name, k, params.inverse, params.coset, root)
+    if key not in device.plans:
+        device.plans[key] = Plan(device, curve, k, root, params.coset, params.inverse)
+    plan: Any = device.plans[key]
+    if not call.immutable:
+        return lambda queue, mutable, immutable: plan(queue, mutable[0], 0)
+    check = kernels(ntt_unit(curve))["check"]
+    expected = montgomery(root, field)
+
+    def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
+        twiddles = immutable[0]
+        number, word = queue.failure_word()
+        payload = view(twiddles) + struct.pack("<2Q", word, 0) + expected
+        check(queue.handle, blocks(twiddles.length, 256), 256, payload)
+        plan(queue, mutable[0], word)
+        queue.fail_if_set(number, lambda word: RunFailed(_WRONG))
+
+    return launch
+
+
+_WRONG = "ntt: the twiddles are not the powers of the root of unity"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One launch: what of its struct does not depend on the call."""
+
+    places: bytes  # from `in` to `factor_column`
+    sizes: bytes  # from `log_rows` on
+    grid: int
+    threads: int
+    shared: int
+
+
+class Plan:
+    """The tables and passes of one transform of 2^k elements, on one GPU.
+
+    `coset` scales the input's element j by coset^j; the inverse undoes that and divides by 2^k.
+    Transforms longer than `largest_table` take two multiplications for a factor between passes,
+    rather than a table as long as they are.
+    """
+
+    largest_table = 24  # bits
+
+    def __init__(
+        self,
+        device: CudaDevice,
+        curve: Curve,
+        k: int,
+        root: int,
+        coset: int,
+        inverse: bool,
+        shape: Shape | None = None,
+    ) -> None:
+        self._device, self._curve, self._k = device, curve, k
+        self._field: Field = curve.scalar
+        r = self._field.modulus
+        self._kernels: Mapping[str, Kernel] = kernels(ntt_unit(curve))
+        self._inverse = inverse
+        self._root = pow(root, -1, r) if inverse else root
+        self._coset = coset if not inverse else 1
+        self._shift = pow(coset, -1, r) if inverse else 1
+        self._scale = pow(1 << k, -1, r) if inverse else 1
+        self._tables: dict[tuple[int, ...], int] = {}
+        self._passes: list[_Pass] = []
+        self._geometric: tuple[int, int, int] | None = None
+        if k < 3:
+            self._constants = b"".join(
+                montgomery(v, self._field)
+                for v in (self._root, self._coset, self._shift, self._scale)
+            )
+            return
+        shape = shape or best_shape(k)
+        self._run_pass: Kernel = self._kernels[f"pass{shape.held}"]
+        self._run_pass.allow_shared(_SHARED)
+        if k > self.largest_table:
+            self._plan_geometric()
+        for number in range(len(shape.passes)):
+            self._passes.append(self._plan_pass(shape, number))
+        runtime.streamSynchronize(device.prepare().handle)
+
+    def __call__(self, queue: Queue, a: Any, stop: int) -> None:
+        """Queues the transform of `a`, which is left as it is where the word at `stop` is not 0."""
+        if self._k < 3:
+            payload = view(a) + struct.pack("<2Q", stop, 0) + self._constants
+            self._kernels["tiny"](queue.handle, 1, 32, payload)
+            return
+        if self._geometric is not None and not self._inverse:
+            self._multiply_geometric(queue, a)
+        user = view(a)
+        n = 1 << self._k
+        scratch = user
+        if len(self._passes) > 1:
+            scratch = struct.pack("<4Q", queue.scratch(n * _ITEM), n, 0, n)
+        last = len(self._passes) - 1
+        for number, one in enumerate(self._passes):
+            source = user if number == 0 else scratch
+            target = user if number == last else scratch
+            payload = b"".join((source, target, one.places, struct.pack("<Q", stop), one.sizes))
+            self._run_pass(queue.handle, one.grid, one.threads, payload, one.shared)
+        if self._geometric is not None and self._inverse:
+            self._multiply_geometric(queue, a)
+
+    def _plan_pass(self, shape: Shape, number: int) -> _Pass:
+        k, r, root = self._k, self._field.modulus, self._root
+        m, held = shape.passes[number], shape.held
+        before = sum(shape.passes[:number])  # bits of the rows that passes before have dealt with
+        first, last = number == 0, number == len(shape.passes) - 1
+        columns = k - before - m  # bits of how many there are
+        if last:
+            columns = shape.passes[0] if number else 0
+        c = min(max(shape.tile - m, 0), columns)
+        tile_columns, rest = 1 << c, 1 << (k - m - before)
+        factors = high = low_bits = factor_row = factor_column = 0
+        if last:
+            column_in = 1 << (k - shape.passes[0]) if number else 0
+            places_in = (1 << m, column_in * tile_columns, 1, column_in)
+            places_out = (1 << shape.passes[0], tile_columns, 1 << (k - m), 1)
+            scale = 1 if number else self._scale
+            if (self._shift != 1 or scale != 1) and self._geometric is None:
+                ratio = pow(self._shift, 1 << (k - m), r)
+                factors = self._table(1, 1 << m, scale, 1, 1, ratio)
+                factor_row = 1
+        else:
+            places_in = places_out = (rest << m, tile_columns, rest, 1)
+            w = pow(root, 1 << before, r)  # of the order of this pass and those behind it
+            if self._geometric is None:
+                shift = pow(self._shift, 1 << before, r)
+                ratio, scale = (self._coset, self._scale) if first else (1, 1)
+                factors = self._table(1 << m, rest, scale, shift, w, ratio)
+                factor_row, factor_column = rest, 1
+            else:
+                order = k - before
+                low_bits = order // 2
+                factors = self._table(1, 1 << low_bits, 1, 1, 1, w)
+                high = self._table(1, 1 << (order - low_bits), 1, 1, 1, pow(w, 1 << low_bits, r))
+        row_factors = 0
+        if first and self._coset != 1 and self._geometric is None:
+            row_factors = self._table(1, 1 << m, 1, 1, 1, pow(self._coset, rest, r))
+        places = struct.pack(
+            "<14Q",
+            *places_in,
+            *places_out,
+            row_factors,
+            self._twiddles(m, held),
+            factors,
+            high,
+            factor_row,
+            factor_column,
+        )
+        column_last = int(last and number > 0)
+        eighth = pow(root, 1 << (k - 3), r)
+        sizes = struct.pack("<6I", m, c, columns - c, low_bits, column_last, 0) + b"".join(
+            montgomery(pow(eighth, e, r), self._field) for e in (1, 2, 3)
+        )
+        return _Pass(places, sizes, 1 << (k - m - c), 1 << (m + c - held), _ITEM << (m + c))
+
+    def _twiddles(self, m: int, held: int) -> int:
+        """The twiddles of all steps within tiles of 2^m rows, in the order of the steps."""
+        low, digits, steps = m - held, held, []
+        while low > 0:
+            steps.append((low, digits))
+            digits = min(low, held)
+            low -= digits
+        key = (m, held)
+        if key not in self._tables:
+            size = sum((1 << held) << low for low, _ in steps)
+            address = self._tables[key] = self._device.pool.allocate(size * _ITEM)
+            for low, digits in steps:
+                base = pow(self._root, 1 << (self._k - low - digits), self._field.modulus)
+                self._fill_table(address, 1 << held, 1 << low, 1, 1, base, 1, digits)
+                address += (_ITEM << held) << low
+        return self._tables[key]
+
+    def _table(self, *powers: int) -> int:
+        """A table of power_table: rows, columns, scale, row, base, ratio."""
+        if powers not in self._tables:
+            address = self._device.pool.allocate(powers[0] * powers[1] * _ITEM)
+            self._tables[powers] = address
+            rows, columns, scale, row, base, ratio = powers
+            self._fill_table(address, rows, columns, scale, row, base, ratio, 0)
+        return self._tables[powers]
+
+    def _fill_table(
+        self,
+        address: int,
+        rows: int,
+        columns: int,
+        scale: int,
+        row: int,
+        base: int,
+        ratio: int,
+        reversed_bits: int,
+    ) -> None:
+        payload = struct.pack("<3Q2I", address, rows, columns, reversed_bits, 0) + b"".join(
+            montgomery(value, self._field) for value in (scale, row, base, ratio)
+        )
+        threads = rows * blocks(columns, _POWER_RUN)
+        queue = self._device.prepare()
+        self._kernels["table"](queue.handle, blocks(threads, 128), 128, payload)
+
+    def _plan_geometric(self) -> None:
+        """For long transforms: the powers of the coset and the scale in a pass of their own."""
+        r, k = self._field.modulus, self._k
+        ratio = self._shift if self._inverse else self._coset
+        if ratio == 1 and self._scale == 1:
+            self._geometric = (0, 0, 0)
+            return
+        low = k // 2
+        self._geometric = (
+            self._table(1, 1 << low, self._scale, 1, 1, ratio),
+            self._table(1, 1 << (k - low), 1, 1, 1, pow(ratio, 1 << low, r)),
+            low,
+        )
+
+    def _multiply_geometric(self, queue: Queue, a: Any) -> None:
+        assert self._geometric is not None
+        low, high, bits = self._geometric
+        if low:
+            kernel = kernels(elementwise_unit(self._curve))["multiply_geometric"]
+            payload = view(a) + struct.pack("<4Q", low, high, bits, 0)
+            launch_elements(kernel, queue.handle, a.length, payload)

@@ -1,0 +1,378 @@
+"""Streams of a real GPU.
+
+What is queued goes to the CUDA stream at once, on the thread that queues it, which never waits.
+Each stream has a worker besides, which
+
+- follows the work with an event after each piece: it reports when the work ran and whether it
+  failed, and completes the program's events;
+- runs what cannot be queued at once, with all that comes behind it: a copy by way of the host, and
+  whatever waits for an event that is not recorded yet. Such a wait never reaches the GPU, where
+  streams may share a hardware queue and so would wait for each other.
+
+One lock for all streams guards what is queued; nobody waits while holding it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cupy.cuda import runtime
+
+from zkrun.devices.base import Cancelled, Clock, Event, Stream
+from zkrun.devices.cuda.queue import Check, MustBlock, Queue, current
+from zkrun.errors import RunFailed
+
+if TYPE_CHECKING:
+    from zkrun.devices.cuda.device import CudaDevice
+
+__all__ = ["CudaStream"]
+
+_BLOCKING = 1  # threads that wait for an event sleep
+_REBASE = 1000.0  # ms after which times are measured from a later event: they are 32-bit floats
+
+_TOGETHER = 256  # flights that land together
+_LEISURE = 0.02  # seconds after which work lands that nobody waits for
+
+_lock = threading.RLock()
+
+Work = Callable[[], None]
+
+
+@dataclass(slots=True, eq=False)
+class _Recording:
+    """`native` of an event: the CUDA event once it is recorded, and the streams it holds up."""
+
+    cuda: int | None = None
+    waiters: list[CudaStream] = field(default_factory=list)
+    stream: CudaStream | None = None  # keeps what owns the CUDA event
+
+
+@dataclass(slots=True, eq=False)
+class _Operation:
+    """What was queued and has not reached the GPU. Exactly one of `work` and `event` is given."""
+
+    kind: str  # "run", "record" or "wait"
+    at: int
+    work: Work | None = None
+    event: Event | None = None
+    blocks: bool = False  # is for the worker
+    subscribed: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    """What the GPU was given: passed when its CUDA event has."""
+
+    kind: str
+    at: int
+    submitted: int  # perf_counter_ns
+    cuda: int
+    event: Event | None
+    checks: list[Check]
+
+    def is_awaited(self) -> bool:
+        """Whether others wait for it, or it may have failed in a way that only the host can see."""
+        return self.kind == "record" or bool(self.checks)
+
+
+class CudaStream(Queue, Stream):
+    """A CUDA stream and its worker. After a failure nothing more is queued."""
+
+    device: CudaDevice
+
+    def __init__(
+        self,
+        device: CudaDevice,
+        name: str,
+        clock: Clock,
+        fail: Callable[[int, BaseException], None],
+    ) -> None:
+        Queue.__init__(self, device)
+        self.device = device
+        self._clock = clock
+        self._fail = fail
+        self._changed = threading.Condition(_lock)
+        self._operations: deque[_Operation] = deque()
+        self._flights: deque[_Flight] = deque()
+        self._spare_events: list[int] = []
+        self._all_events: list[int] = []
+        self._error: BaseException | None = None
+        self._closing = False
+        self._awaited = 0  # flights, and threads, that make landing urgent
+        self._last = 0  # when the work before ended
+        self._base = self._new_event()
+        runtime.eventRecord(self._base, self.handle)
+        runtime.eventSynchronize(self._base)
+        self._base_time = time.perf_counter_ns()
+        self._worker = threading.Thread(target=self._loop, name=name, daemon=True)
+        self._worker.start()
+
+    def run(self, at: int, work: Work) -> None:
+        with _lock:
+            if self._error is None and (
+                self._operations or not self._submit(at, work)  # else it is with the GPU
+            ):
+                blocks = not self._operations
+                self._operations.append(_Operation("run", at, work, None, blocks))
+                self._changed.notify_all()
+
+    def record(self, at: int, event: Event) -> None:
+        with _lock:
+            if self._error is None:
+                if self._operations:
+                    self._operations.append(_Operation("record", at, None, event))
+                else:
+                    self._record(at, event)
+                return
+        event.complete(self._error)
+
+    def wait(self, at: int, event: Event) -> None:
+        with _lock:
+            if self._error is None:
+                self._operations.append(_Operation("wait", at, None, event))
+                self._advance()
+
+    def synchronize(self) -> None:
+        with self._changed:
+            self._awaited += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._error or not (self._operations or self._flights))
+            self._awaited -= 1
+        if self._error is not None:
+            raise Cancelled("the run was cancelled") from self._error
+
+    def cancel(self, error: BaseException | None = None) -> None:
+        """Drops what has not reached the GPU and wakes whoever waits. Kernels that run go on."""
+        with _lock:
+            if self._error is None:
+                self._error = error or Cancelled("the run was cancelled")
+            dropped = list(self._operations)
+            self._operations.clear()
+            events = [flight.event for flight in self._flights if flight.kind == "record"]
+            self._changed.notify_all()
+        events += [operation.event for operation in dropped if operation.kind == "record"]
+        for event in events:
+            if event is not None:
+                event.complete(self._error)
+
+    def close(self) -> None:
+        self.cancel(Cancelled("the stream was closed"))
+        with _lock:
+            if self._closing:
+                return
+            self._closing = True
+            self._changed.notify_all()
+        if self._worker is not threading.current_thread():
+            self._worker.join()
+        self.device.use()
+        self.close_queue()
+        for cuda in self._all_events:
+            runtime.eventDestroy(cuda)
+        self.device.forget(self)
+
+    # What follows up to the worker's part is called with the lock held.
+
+    def _submit(self, at: int, work: Work) -> bool:
+        """Runs work that launches on this stream; whether it could without waiting."""
+        self.device.use()
+        before, current.queue, current.may_block = current.queue, self, False
+        submitted = time.perf_counter_ns()
+        try:
+            work()
+        except MustBlock:
+            self.checks.clear()
+            return False
+        except BaseException as error:  # told to the engine, which ends the run
+            self._stop(at, error)
+            return True
+        finally:
+            current.queue, current.may_block = before, True
+        self._fly("run", at, submitted, None)
+        return True
+
+    def _fly(self, kind: str, at: int, submitted: int, event: Event | None) -> int:
+        """Notes what the GPU was given, up to now; the CUDA event that follows it."""
+        cuda = self._spare_events.pop() if self._spare_events else self._new_event()
+        runtime.eventRecord(cuda, self.handle)
+        checks, self.checks = self.checks, []
+        flight = _Flight(kind, at, submitted, cuda, event, checks)
+        self._flights.append(flight)
+        if flight.is_awaited():
+            self._awaited += 1
+            self._changed.notify_all()
+        return cuda
+
+    def _record(self, at: int, event: Event) -> None:
+        self.device.use()
+        recording = _recording(event)
+        recording.cuda = self._fly("record", at, time.perf_counter_ns(), event)
+        recording.stream = self
+        waiters, recording.waiters = recording.waiters, []
+        for stream in waiters:
+            stream._advance()
+
+    def _advance(self) -> None:
+        """Gives the GPU what needs not wait any more."""
+        while self._operations and self._error is None:
+            head = self._operations.popleft()  # so that whoever this wakes does not meet it again
+            if head.blocks or not self._start(head):
+                self._operations.appendleft(head)
+                self._changed.notify_all()
+                return
+
+    def _start(self, head: _Operation) -> bool:
+        if head.work is not None:
+            head.blocks = not self._submit(head.at, head.work)
+            return not head.blocks
+        event = head.event
+        assert event is not None
+        if head.kind == "record":
+            self._record(head.at, event)
+            return True
+        recording = _recording(event)
+        if event.is_complete():
+            if event.error is not None:
+                self._stop(head.at, Cancelled("the run was cancelled"))
+                return True
+        elif recording.cuda is not None:
+            self.device.use()
+            runtime.streamWaitEvent(self.handle, recording.cuda)
+        else:
+            if not head.subscribed:
+                head.subscribed = True
+                recording.waiters.append(self)
+                event.subscribe(self._wake)
+            return False
+        self.device.use()
+        self._fly("wait", head.at, time.perf_counter_ns(), event)
+        return True
+
+    def _wake(self) -> None:
+        with _lock:
+            self._advance()
+            self._changed.notify_all()
+
+    def _stop(self, at: int, error: BaseException) -> None:
+        if isinstance(error, runtime.CUDARuntimeError):
+            error = RunFailed(f"{self.device.name}: the GPU failed: {error}")
+        if self._error is None and not isinstance(error, Cancelled):
+            self._fail(at, error)  # first, or those who wait for the work would fail before it
+        self.cancel(error)
+
+    def _new_event(self) -> int:
+        cuda: int = runtime.eventCreateWithFlags(_BLOCKING)
+        self._all_events.append(cuda)
+        return cuda
+
+    # The worker's part.
+
+    def _loop(self) -> None:
+        self.device.use()
+        while (item := self._next()) is not None:
+            if isinstance(item, _Operation):
+                self._run_blocking(item)
+            else:
+                self._land(item)
+
+    def _next(self) -> list[_Flight] | _Operation | None:
+        """What to wait for, or to run here, next: what was queued first comes first."""
+        late = False
+        with _lock:
+            while True:
+                if self._error is None:
+                    self._advance()
+                if self._flights and (late or self._must_land()):
+                    return self._some_flights()
+                if self._operations and self._operations[0].blocks:
+                    return self._operations[0]
+                if self._closing and not self._flights:
+                    return None
+                late = not self._changed.wait(_LEISURE if self._flights else None)
+
+    def _must_land(self) -> bool:
+        """Whether to follow the GPU at once: else the thread that queues has Python to itself."""
+        return bool(
+            self._awaited
+            or self._operations
+            or self._closing
+            or self._error is not None
+            or len(self._flights) > _TOGETHER
+        )
+
+    def _some_flights(self) -> list[_Flight]:
+        """The next flights up to one that others may be waiting for: they land together."""
+        found = []
+        for flight in self._flights:
+            found.append(flight)
+            if flight.event is not None or flight.checks or len(found) == _TOGETHER:
+                break
+        return found
+
+    def _run_blocking(self, operation: _Operation) -> None:
+        assert operation.work is not None
+        start = time.perf_counter_ns()
+        current.queue, current.may_block = self, True
+        try:
+            operation.work()
+            runtime.streamSynchronize(self.handle)
+            self.run_checks()
+            self._last = time.perf_counter_ns()
+            self._clock(operation.at, start, self._last)
+        except BaseException as error:  # told to the engine, which ends the run
+            self._stop(operation.at, error)
+        finally:
+            current.queue = None
+        with _lock:
+            if self._operations and self._operations[0] is operation:
+                self._operations.popleft()
+            self._changed.notify_all()
+
+    def _land(self, flights: list[_Flight]) -> None:
+        """Waits for the last of what the GPU was given, and tells of all."""
+        last = flights[-1]
+        failed = flights[0].at  # whatever the GPU says: it does not say which of them it was
+        try:
+            runtime.eventSynchronize(last.cuda)
+            failed = last.at
+            if self._error is None:
+                if last.kind == "wait" and last.event is not None:
+                    last.event.wait()  # it has passed, but may have failed
+                for flight in flights:
+                    self._tell(flight)
+                for check in last.checks:
+                    check()
+        except BaseException as error:  # told to the engine, which ends the run
+            self._stop(failed, error)
+        if last.kind == "record" and last.event is not None:
+            last.event.complete(self._error)
+        with _lock:
+            for flight in flights:
+                self._flights.popleft()
+                self._awaited -= flight.is_awaited()
+                if flight.kind != "record" and flight.cuda != self._base:
+                    self._spare_events.append(flight.cuda)
+            self._changed.notify_all()
+
+    def _tell(self, flight: _Flight) -> None:
+        """Reports when the work ran: from the end of what was before it, or its own arrival."""
+        elapsed = runtime.eventElapsedTime(self._base, flight.cuda)
+        end = max(self._last, self._base_time + round(elapsed * 1e6))
+        start = min(end, max(self._last, flight.submitted))
+        if flight.kind == "record":
+            start = end
+        if elapsed > _REBASE:
+            self._base, self._base_time = flight.cuda, end
+        self._last = end
+        self._clock(flight.at, start, end)
+
+
+def _recording(event: Event) -> _Recording:
+    if event.native is None:
+        event.native = _Recording()
+    recording: _Recording = event.native
+    return recording
