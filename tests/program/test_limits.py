@@ -11,7 +11,7 @@ import msgpack
 import pytest
 
 from zkrun.errors import InvalidProgram
-from zkrun.program import msgpack_scan, reading
+from zkrun.program import decode, msgpack_scan, reading
 from zkrun.program.limits import MAX_WIDE
 from zkrun.program.reading import read_document
 
@@ -96,3 +96,29 @@ def test_keys_that_stand_twice_are_found_deep_inside() -> None:
         "ZK003",
         "/x/2/a",
     )
+
+
+def test_numbers_written_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def constant(kind: str, length: int, **more: str) -> dict[str, Any]:
+        typ = {"kind": kind, "len": length, **more}
+        return {"name": kind, "typ": typ, "data": {"values": [None] * length}}
+
+    document = {
+        "format": "zkrun",
+        "version": 1,
+        "curve": "bn254",
+        "constants": [
+            constant("ScalarArray", 10),
+            constant("PointArray", 10),
+            constant("PointArray", 10, group="g2"),
+        ],
+        "instructions": [],
+    }
+    data = json.dumps(document).encode()
+    monkeypatch.setattr(decode, "MAX_NUMBERS", 70)
+    assert len(decode.decode(data).constants) == 3
+    monkeypatch.setattr(decode, "MAX_NUMBERS", 69)
+    with pytest.raises(InvalidProgram) as caught:
+        decode.decode(data)
+    (found,) = caught.value.diagnostics
+    assert (found.rule, found.path) == ("ZK002", "/constants/2/data/values")

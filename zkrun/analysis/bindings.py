@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from zkrun.analysis.order import Place
@@ -32,6 +33,7 @@ class Bindings(ABC):
         self._binders: dict[int, list[str]] | None = None  # looked up for the first error
         self._types: dict[types.Typ, types.Typ] = {}
         self._arrays: dict[tuple[str, int], types.Array] = {}
+        self._tuples: dict[tuple[int, ...], types.Tuple] = {}
 
     races: Races
 
@@ -135,6 +137,14 @@ class Bindings(ABC):
         known = self._arrays.get(key)
         if known is None:
             known = self._arrays[key] = self.one(types.with_length(typ, length))
+        return known
+
+    def tuple_type(self, items: Sequence[types.Typ]) -> types.Tuple:
+        """The type of a tuple, one object for each: they hold each other and can be large."""
+        key = tuple(map(id, items))
+        known = self._tuples.get(key)
+        if known is None:
+            known = self._tuples[key] = types.Tuple(tuple(items))
         return known
 
     def one(self, typ: _T) -> _T:

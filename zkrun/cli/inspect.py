@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from zkrun.analysis.rates import Rates
     from zkrun.program.document import Constant, Program
     from zkrun.program.instructions import Instruction
+    from zkrun.program.types import Typ
 
 __all__ = ["command"]
+
+_LONG_TUPLE = 32  # values; the items of longer ones are not listed for each instruction
 
 
 def command(
@@ -186,14 +189,31 @@ def _bytes(program: Program, instruction: Instruction) -> str | None:
     return text.size(nbytes) if nbytes else None
 
 
+def _values(typ: Typ, counts: dict[int, int]) -> int:
+    """How many values a type holds, those of inner tuples too; `counts` of types by their id."""
+    from zkrun.program.types import Tuple
+
+    if not isinstance(typ, Tuple):
+        return 1
+    if id(typ) not in counts:
+        counts[id(typ)] = sum(_values(item, counts) for item in typ.items)
+    return counts[id(typ)]
+
+
 def _described(program: Program, analysis: Analysis, rates: Rates | None) -> dict[str, Any]:
     from zkrun.cli.cost import cost_json
     from zkrun.cli.forecast import forecast_json
     from zkrun.program.document import walk
-    from zkrun.program.types import size
+    from zkrun.program.types import Tuple, size
     from zkrun.runtime.typ_json import raw_typ
 
     curve = program.curve_record
+    counts: dict[int, int] = {}
+
+    def raw(typ: Typ) -> dict[str, Any]:
+        many = isinstance(typ, Tuple) and _values(typ, counts) > _LONG_TUPLE
+        return {"kind": "Tuple", "values": _values(typ, counts)} if many else raw_typ(typ)
+
     return {
         "schema": "zkrun-inspect/1",
         "program": program.name,
@@ -223,7 +243,7 @@ def _described(program: Program, analysis: Analysis, rates: Rates | None) -> dic
                 "op": instruction.op,
                 "text": _text(program, analysis, path, instruction),
                 "operands": [
-                    {**info._asdict(), "typ": raw_typ(info.typ)}
+                    {**info._asdict(), "typ": raw(info.typ)}
                     for info in analysis.operands.get(path, ())
                 ],
             }

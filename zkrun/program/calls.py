@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -54,7 +54,7 @@ def open_entry(entry: FunctionEntry, curve: Curve) -> OpenedEntry:
             )
         return OpenedEntry(found, None)
     try:
-        params = TypeAdapter(found.params).validate_python(entry.params)
+        params = _reader(found).validate_python(entry.params)
     except ValidationError as error:
         problems = (
             explain(dict(one), entry.params, found.params)
@@ -67,6 +67,13 @@ def open_entry(entry: FunctionEntry, curve: Curve) -> OpenedEntry:
         )
     wrong = tuple(Problem("/params", text) for text in found.check_params(params, curve))
     return OpenedEntry(found, None if wrong else params, wrong)
+
+
+@cache
+def _reader(found: Signature) -> TypeAdapter[Any]:
+    """What reads the parameters of a function; making it takes longer than to read them."""
+    params: Any = found.params
+    return TypeAdapter(params)
 
 
 def resolve_call(

@@ -10,11 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from zkrun.errors import InvalidProgram, UsageError
 from zkrun.program.diagnostic import Diagnostic
-from zkrun.program.document import Constant, FunctionEntry, Input, Program
+from zkrun.program.document import Constant, FunctionEntry, Input, Program, Values
 from zkrun.program.explain import explain, found
 from zkrun.program.instructions import Instruction
-from zkrun.program.limits import MAX_BYTES, MAX_FINDINGS
-from zkrun.program.reading import DocumentFormat, paused_collector, read_document
+from zkrun.program.limits import MAX_BYTES, MAX_FINDINGS, MAX_NUMBERS
+from zkrun.program.reading import DocumentFormat, paused_collector, read_document, refuse
+from zkrun.program.types import Point, PointArray
 
 __all__ = ["decode", "from_raw", "load", "read_bytes"]
 
@@ -56,6 +57,7 @@ def from_raw(document: Any, form: DocumentFormat, folder: Path | None = None) ->
         try:
             with paused_collector():
                 program = _adapter().validate_python(document, context=form)
+            _count_numbers(program)
             program.folder = folder
             return program
         except ValidationError as error:
@@ -63,6 +65,25 @@ def from_raw(document: Any, form: DocumentFormat, folder: Path | None = None) ->
     first = findings[0]
     where = f" (at {first.path})" if first.path else ""
     raise InvalidProgram(first.message + where, findings)
+
+
+def _count_numbers(program: Program) -> None:
+    """Refuses constants whose `values` would take minutes to read."""
+    total = 0
+    for index, constant in enumerate(program.constants):
+        data, typ = constant.data, constant.typ
+        if isinstance(data, Values) and isinstance(data.values, list):
+            width = 1
+            if isinstance(typ, Point | PointArray):
+                width = 4 if typ.group == "g2" else 2
+            total += width * len(data.values)
+            if total > MAX_NUMBERS:
+                raise refuse(
+                    "ZK002",
+                    f"more than {MAX_NUMBERS} numbers of constants are written one by one",
+                    f"/constants/{index}/data/values",
+                    'write them as "bytes", or keep them in a file beside the program',
+                )
 
 
 @cache

@@ -7,6 +7,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_FINDINGS",
     "MAX_KEYS",
+    "MAX_NUMBERS",
     "MAX_VALUES",
     "MAX_WIDE",
     "TEXT_BYTES",
@@ -32,6 +33,9 @@ MAX_BUILT = 832 << 20
 
 A million instructions that name their sources take 750 MB; of a hostile document each byte can ask
 for two hundred."""
+
+MAX_NUMBERS = 1 << 21
+"""Numbers of constants that are written one by one, a coordinate of a point being one."""
 
 MAX_KEYS = 1000
 """Keys of one map, `variables` apart."""

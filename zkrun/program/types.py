@@ -125,7 +125,22 @@ class Tuple:
     kind: Literal["Tuple"] = "Tuple"
 
     def __str__(self) -> str:
-        return f"({', '.join(map(str, self.items))})"
+        """All items, those of inner tuples too; of many only the first ones."""
+        return _tuple_text(self, [_SHOWN])
+
+
+_SHOWN = 32  # items of a tuple, inner ones too: there can be a million
+
+
+def _tuple_text(typ: Tuple, left: list[int]) -> str:
+    parts: list[str] = []
+    for item in typ.items:
+        left[0] -= 1
+        if left[0] < 0:
+            parts.append("…")
+            break
+        parts.append(_tuple_text(item, left) if isinstance(item, Tuple) else str(item))
+    return f"({', '.join(parts)})"
 
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)

@@ -219,7 +219,7 @@ def no_entry(table: str, id: int, length: int, operand: str) -> Refused:
 
 def assemble_tuple(m: Machine, i: AssembleTuple) -> None:
     items: list[Bound] = [m.use(f"/vars/{at}", id) for at, id in enumerate(i.vars)]
-    value = TupleValue(types.Tuple(tuple(item.typ for item in items)), tuple(items))
+    value = TupleValue(m.tuple_type([item.typ for item in items]), tuple(items))
     if value.count > MAX_TUPLE_VALUES or value.depth > MAX_TUPLE_DEPTH:
         raise Refused(
             operands.TUPLE_TOO_LARGE,
