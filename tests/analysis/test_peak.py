@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -21,10 +22,13 @@ from short_programs import (
     wait,
 )
 
-from zkrun.analysis import DeviceForecast
+from zkrun.analysis import DeviceForecast, analyse
 from zkrun.analysis.clocks import Order
 from zkrun.analysis.order import Place, Thread
 from zkrun.analysis.peak import Change, find_peak
+from zkrun.program.decode import decode
+from zkrun.runtime.engine import run
+from zkrun.runtime.options import Options
 
 GPU = "gpu:0"
 STREAMS = (0, 1)
@@ -43,7 +47,7 @@ def random_program(seed: int) -> dict[str, Any]:
         on = choice.choice(STREAMS) if choice.random() < 0.6 else None
         match choice.randrange(5):
             case 0 | 1:
-                body.append(allocate(id, array(choice.randint(1, 6)), GPU))
+                body.append(allocate(id, array(2 * choice.randint(1, 6)), GPU))
                 mine.append(id)
             case 2 if mine:
                 victim = mine.pop(choice.randrange(len(mine)))
@@ -158,6 +162,22 @@ def test_the_order_that_is_told_reaches_the_peak(seed: int) -> None:
         assert instruction["op"] == "Allocate"
         held += 32 * instruction["typ"]["len"]
     assert held == need.pool
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_run_takes_more(seed: int) -> None:
+    """As the virtual GPU's account has it; the sizes here are those that its allocator gives."""
+    raw = random_program(seed)
+    program = decode(json.dumps(raw).encode())
+    analysis = analyse(program, operands=True)
+    if not analysis.valid:
+        return
+    inputs = {"array": [1] * 8, "scalar": 1, "points": [None] * 8}
+    for shuffle in range(5):
+        options = Options(gpu="virtual", shuffle=shuffle, timeout=60)
+        for device in run(program, inputs, options, analysis).trace.devices:
+            need = analysis.forecast.get(device.name, DeviceForecast())
+            assert device.peak <= need.total
 
 
 def test_two_threads_on_two_streams_in_opposite_order() -> None:
