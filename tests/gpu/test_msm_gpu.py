@@ -6,6 +6,7 @@ Bases are known multiples k_i G, so that the sum of s_i k_i G is one multiplicat
 import functools
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,15 +38,23 @@ def generator_multiples(curve_name: str, group: str, count: int) -> Array:
     return points
 
 
-def whole(array: Array, offset: int = 0, length: int | None = None) -> msm.DeviceArray:
+@dataclass(frozen=True)
+class View:
+    address: int
+    whole: int
+    offset: int
+    length: int
+
+
+def whole(array: Array, offset: int = 0, length: int | None = None) -> View:
     count = len(array)
-    return msm.DeviceArray(array.data.ptr, count, offset, count if length is None else length)
+    return View(array.data.ptr, count, offset, count if length is None else length)
 
 
 def multiply(
     oracle: Oracle,
-    bases: msm.DeviceArray,
-    vectors: Sequence[msm.DeviceArray],
+    bases: View,
+    vectors: Sequence[View],
     window_bits: int | None = None,
 ) -> list[Point]:
     """The results, with scratch memory full of ones before, and fences of ones around results."""
@@ -56,7 +65,7 @@ def multiply(
     )
     scratch = cupy.full(size + 16, 0xFF, dtype=np.uint8)
     outs = cupy.full((len(vectors) + 2, oracle.words), np.iinfo(np.uint64).max, dtype=np.uint64)
-    stream = cupy.cuda.get_current_stream()
+    stream = cupy.cuda.get_current_stream().ptr
     msm.multiply(
         oracle.curve,
         oracle.group,

@@ -148,16 +148,28 @@ ZK_DEVICE void merge(uint32_t* x, const uint32_t* even, const uint32_t* odd) {
   x[n - 1] = addc(odd[n - 1], 0);
 }
 
-// From [0, 2p) to [0, p).
-template <class P>
-ZK_DEVICE void reduce_once(uint32_t* x) {
-  constexpr int n = 2 * P::N;
+// multiple * p in words, for a multiple of 1 or 2.
+template <class P, int multiple>
+ZK_DEVICE void modulus_words(uint32_t* p) {
   const Limbs<P::N> modulus = P::modulus();
-  uint32_t p[n], difference[n];
   to_words<P::N>(p, modulus.limb);
-  difference[0] = sub_cc(x[0], p[0]);
+  if (multiple == 2) {
+    ZK_UNROLL
+    for (int j = 2 * P::N - 1; j > 0; j--) p[j] = p[j] << 1 | p[j - 1] >> 31;
+    p[0] <<= 1;
+  }
+}
+
+// From [0, 2 m) to [0, m) for m = multiple * p. Nothing for a multiple of 0.
+template <class P, int multiple>
+ZK_DEVICE void reduce(uint32_t* x) {
+  if (multiple == 0) return;
+  constexpr int n = 2 * P::N;
+  uint32_t m[n], difference[n];
+  modulus_words<P, multiple>(m);
+  difference[0] = sub_cc(x[0], m[0]);
   ZK_UNROLL
-  for (int j = 1; j < n; j++) difference[j] = subc_cc(x[j], p[j]);
+  for (int j = 1; j < n; j++) difference[j] = subc_cc(x[j], m[j]);
   const bool below = subc(0, 0) != 0;
   ZK_UNROLL
   for (int j = 0; j < n; j++) x[j] = below ? x[j] : difference[j];
@@ -170,17 +182,18 @@ ZK_DEVICE void reduce_once(uint32_t* x) {
 template <class P>
 __constant__ uint32_t negative_inverse32 = static_cast<uint32_t>(P::negative_inverse);
 
-// result = (a b + c d) / R mod p, or a b / R mod p with `two` false: fully reduced, for factors
-// below p.
+// result = (a b + c d) / R mod p, or a b / R mod p with `two` false, for factors below
+// `factors` p (1 or 2), reduced once by `multiple` p.
 //
-// Each round adds b[i] a (+ d[i] c) + m p to t and divides by 2^32. Before a round t < a (+ c) + p
-// <= 3p, so that with a free top bit or two (3p <= 2^(32 n), all fields here but the 255-bit one)
-// the sum stays below 2^(32 (n + 1)). The result is below (2 p^2 + R p) / R, which is below 2p.
-template <class P, bool two>
+// Each round adds b[i] a (+ d[i] c) + m p to t and divides by 2^32. Before a round t is below
+// a (+ c) + p, so that the sum stays below 2^(32 (n + 1)) as long as that bound is at most
+// 2^(32 n). The result, before it is reduced, is below (ab + cd) / R + p.
+template <class P, bool two, int factors, int multiple>
 ZK_DEVICE void multiply_words(uint32_t* result, const uint32_t* a, const uint32_t* b,
                               const uint32_t* c, const uint32_t* d) {
   constexpr int n = 2 * P::N;
-  static_assert(P::bits <= 64 * P::N - (two ? 2 : 1), "no room for the carries");
+  static_assert(P::modulus()[P::N - 1] < ~uint64_t{0} / ((two ? 2 : 1) * factors + 1),
+                "no room for the carries");
   uint32_t p[n], even[n], odd[n];
   const Limbs<P::N> modulus = P::modulus();
   ptx::to_words<P::N>(p, modulus.limb);
@@ -199,12 +212,12 @@ ZK_DEVICE void multiply_words(uint32_t* result, const uint32_t* a, const uint32_
     ptx::add_product<n>(e, o, p, e[0] * inverse);
   }
   ptx::merge<n>(result, odd, even);
-  ptx::reduce_once<P>(result);
+  ptx::reduce<P, multiple>(result);
 }
 
 namespace ptx {
 
-// x += the products of a[i] with a[first], a[first + 2], ..., where a[i] a[first] has place `place`.
+// x += the products of a[i] with a[first], a[first + 2], ..., the first of them at `place`.
 template <int n>
 ZK_DEVICE void add_square_row(uint32_t* x, const uint32_t* a, int i, int first, int place) {
   if (first >= n) return;
@@ -252,11 +265,11 @@ ZK_DEVICE void square_words(uint32_t* t, const uint32_t* a) {
 
 }  // namespace ptx
 
-// result = t / R mod p, for t of 2 n words below p^2 <= R p.
+// result = t / R mod p, for t of 2 n words, reduced once by `multiple` p.
 //
-// The lower half is reduced as above, with rows of m p alone, to at most p; the upper half, below
-// p, is added.
-template <class P>
+// The lower half is reduced as above, with rows of m p alone, to at most p; the upper half, t / R,
+// is added.
+template <class P, int multiple>
 ZK_DEVICE void reduce_words(uint32_t* result, const uint32_t* t) {
   constexpr int n = 2 * P::N;
   uint32_t p[n], even[n], odd[n];
@@ -290,14 +303,19 @@ ZK_DEVICE void reduce_words(uint32_t* result, const uint32_t* t) {
   ZK_UNROLL
   for (int j = 1; j < n - 1; j++) result[j] = ptx::addc_cc(result[j], t[n + j]);
   result[n - 1] = ptx::addc(result[n - 1], t[2 * n - 1]);
-  ptx::reduce_once<P>(result);
+  ptx::reduce<P, multiple>(result);
 }
 
-// The operations of Fp<P>, on limbs. All results are fully reduced.
-template <class P>
+// The operations of a field on limbs, for operands and results below `bound` p: 1, or 2, which
+// spares the reduction of products where p is so far below R that they are below 2p anyway.
+template <class P, int bound = 1>
 struct DeviceField {
   static constexpr int n = 2 * P::N;
   using Words = uint32_t[n];
+
+  // Products of factors below 2p are below 4 p^2 / R + p, which is below 2p for p < R / 4.
+  static_assert(bound == 1 || P::bits <= 64 * P::N - 2, "products would not be below 2p");
+  static constexpr int product_multiple = bound == 1 ? 1 : 0;
 
   static ZK_DEVICE void add(uint64_t* sum, const uint64_t* a, const uint64_t* b) {
     Words x, y;
@@ -307,24 +325,23 @@ struct DeviceField {
     ZK_UNROLL
     for (int j = 1; j < n - 1; j++) x[j] = ptx::addc_cc(x[j], y[j]);
     x[n - 1] = ptx::addc(x[n - 1], y[n - 1]);
-    ptx::reduce_once<P>(x);
+    ptx::reduce<P, bound>(x);
     ptx::to_limbs<P::N>(sum, x);
   }
 
   static ZK_DEVICE void subtract(uint64_t* difference, const uint64_t* a, const uint64_t* b) {
-    Words x, y, p;
-    const Limbs<P::N> modulus = P::modulus();
+    Words x, y, m;
     ptx::to_words<P::N>(x, a);
     ptx::to_words<P::N>(y, b);
-    ptx::to_words<P::N>(p, modulus.limb);
+    ptx::modulus_words<P, bound>(m);
     x[0] = ptx::sub_cc(x[0], y[0]);
     ZK_UNROLL
     for (int j = 1; j < n; j++) x[j] = ptx::subc_cc(x[j], y[j]);
     const uint32_t mask = ptx::subc(0, 0);
-    x[0] = ptx::add_cc(x[0], p[0] & mask);
+    x[0] = ptx::add_cc(x[0], m[0] & mask);
     ZK_UNROLL
-    for (int j = 1; j < n - 1; j++) x[j] = ptx::addc_cc(x[j], p[j] & mask);
-    x[n - 1] = ptx::addc(x[n - 1], p[n - 1] & mask);
+    for (int j = 1; j < n - 1; j++) x[j] = ptx::addc_cc(x[j], m[j] & mask);
+    x[n - 1] = ptx::addc(x[n - 1], m[n - 1] & mask);
     ptx::to_limbs<P::N>(difference, x);
   }
 
@@ -332,7 +349,7 @@ struct DeviceField {
     Words x, y;
     ptx::to_words<P::N>(x, a);
     ptx::to_words<P::N>(y, b);
-    multiply_words<P, false>(x, x, y, x, y);
+    multiply_words<P, false, bound, product_multiple>(x, x, y, x, y);
     ptx::to_limbs<P::N>(product, x);
   }
 
@@ -341,11 +358,12 @@ struct DeviceField {
     uint32_t t[2 * n];
     ptx::to_words<P::N>(x, a);
     ptx::square_words<n>(t, x);
-    reduce_words<P>(x, t);
+    reduce_words<P, product_multiple>(x, t);
     ptx::to_limbs<P::N>(product, x);
   }
 
-  // a b + c d, with one reduction.
+  // a b + c d, with one reduction. Before that it is below 2 bound^2 p^2 / R + p, which is below
+  // 2 bound p, as p < R / 5 or, with the bound 1, p < R / 3.
   static ZK_DEVICE void sum_of_products(uint64_t* sum, const uint64_t* a, const uint64_t* b,
                                         const uint64_t* c, const uint64_t* d) {
     Words x, y, z, w;
@@ -353,8 +371,16 @@ struct DeviceField {
     ptx::to_words<P::N>(y, b);
     ptx::to_words<P::N>(z, c);
     ptx::to_words<P::N>(w, d);
-    multiply_words<P, true>(x, x, y, z, w);
+    multiply_words<P, true, bound, bound>(x, x, y, z, w);
     ptx::to_limbs<P::N>(sum, x);
+  }
+
+  // From below 2p to below p.
+  static ZK_DEVICE void reduce(uint64_t* reduced, const uint64_t* a) {
+    Words x;
+    ptx::to_words<P::N>(x, a);
+    ptx::reduce<P, 1>(x);
+    ptx::to_limbs<P::N>(reduced, x);
   }
 };
 

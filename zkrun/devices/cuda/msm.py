@@ -4,17 +4,24 @@ Everything is queued on one stream; nothing waits for the host. Bases must be in
 order r. Scalars are in Montgomery form, results affine points in the memory image of ``base.py``.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
 
 import cupy
-import numpy as np
+from cupy.cuda import driver
 from cupy.cuda.function import Function
 
 from zkrun.algebra.curves import Curve
-from zkrun.devices.cuda.compile import Unit, load
+from zkrun.devices.base import Value
+from zkrun.devices.cuda.compile import Unit, compile_all, load
 from zkrun.devices.cuda.groups import curve_type, group_type
 from zkrun.devices.cuda.msm_plan import (
+    LARGEST_WINDOW_BITS,
     TILE,
     VECTORS_AT_ONCE,
     Plan,
@@ -22,32 +29,70 @@ from zkrun.devices.cuda.msm_plan import (
     make_plan,
     vectors_per_pass,
 )
+from zkrun.program.signature import Call
+from zkrun.program.types import PointArray
 
-VIEW = np.dtype([("base", "u8"), ("whole", "u8"), ("offset", "u8"), ("length", "u8")])
-PLAN = np.dtype(
-    [
-        (name, "u4")
-        for name in ("points", "vectors", "windows", "window_bits", "coarse_bits", "fine_bits")
-    ]
-)
-SCALARS = np.dtype([("vector", VIEW, (VECTORS_AT_ONCE,))])
-RESULTS = np.dtype([("vector", "u8", (VECTORS_AT_ONCE,))])
+if TYPE_CHECKING:
+    from zkrun.devices.cuda.device import CudaDevice
+    from zkrun.devices.cuda.queue import Queue
 
-SORT_THREADS = 256
+__all__ = ["DeviceArray", "msm", "multiply", "scratch_bytes", "units"]
+
+# The structs of the C++ sources.
+VIEW = struct.Struct("<4Q")
+PLAN = struct.Struct("<6I")
+RESULTS = struct.Struct(f"<{VECTORS_AT_ONCE}Q")
+MOST_FOLDS = 4
+REGIONS = struct.Struct(f"<{MOST_FOLDS}I{MOST_FOLDS}I{MOST_FOLDS}I{MOST_FOLDS}Q")
+
+SORT_THREADS = 512
+STAGING_WORDS = 2 * TILE + (3 << LARGEST_WINDOW_BITS // 2)
+MOST_SHARED_BYTES = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+DIGIT_THREADS = 256
 DIGIT_BLOCKS = 8  # a multiprocessor
 MERGE_THREADS = 128
 SUM_THREADS = 64
 TEAM_LANES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceArray:
+class DeviceArray(Protocol):
     """An array of ``whole`` elements in device memory, seen cyclically from ``offset`` on."""
 
-    address: int
-    whole: int
-    offset: int
-    length: int
+    @property
+    def address(self) -> int: ...
+    @property
+    def whole(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def length(self) -> int: ...
+
+
+def msm(
+    call: Call, device: CudaDevice
+) -> Callable[[Queue, Sequence[Value], Sequence[Value]], None]:
+    """The function `msm` of a program: (results; bases, scalar vectors)."""
+    points = call.immutable[0]
+    assert isinstance(points, PointArray)
+    curve, group = call.curve, str(points.group)
+    compile_all(units(curve, group), int(cupy.cuda.Device().compute_capability))
+    multiprocessors = _multiprocessors()
+
+    def launch(queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
+        bases, *scalars = immutable
+        longest = max((vector.length for vector in scalars), default=0)
+        size = scratch_bytes(curve, group, longest, len(scalars), multiprocessors)
+        multiply(
+            curve,
+            group,
+            [point.address + point.offset * point.item for point in mutable],
+            bases,
+            scalars,
+            queue.scratch(size) if size else 0,
+            queue.handle,
+        )
+
+    return launch
 
 
 def units(curve: Curve, group: str) -> tuple[Unit, ...]:
@@ -98,14 +143,14 @@ def multiply(
     bases: DeviceArray,
     scalars: Sequence[DeviceArray],
     scratch: int,
-    stream: cupy.cuda.Stream,
+    stream: int,
     window_bits: int | None = None,
 ) -> None:
     """Queues results[j] = sum of scalars[j][i]·bases[i], for scalars no longer than bases.
 
     ``results`` are addresses of affine points, ``scratch`` that of ``scratch_bytes`` bytes, which
-    belong to this until the stream is done with it; all at multiples of 16 bytes, the scratch of
-    256.
+    belong to this until the stream, given by its handle, is done with it; all at multiples of
+    16 bytes, the scratch of 256.
     """
     points = max((vector.length for vector in scalars), default=0)
     point_bytes = (2 if group == "g1" else 4) * curve.base.bytes
@@ -113,7 +158,7 @@ def multiply(
         for address in results:
             _clear(address, point_bytes, stream)
         return
-    multiprocessors = cupy.cuda.Device().attributes["MultiProcessorCount"]
+    multiprocessors = _multiprocessors()
     width = window_bits or choose_window_bits(points)
     at_once = vectors_per_pass(points, len(scalars), width)
     launches = _Launches(curve, group, bases, scratch, stream)
@@ -132,11 +177,9 @@ class _Launches:
     """The kernels of one multiplication, and the memory that they share."""
 
     def __init__(
-        self, curve: Curve, group: str, bases: DeviceArray, scratch: int, stream: cupy.cuda.Stream
+        self, curve: Curve, group: str, bases: DeviceArray, scratch: int, stream: int
     ) -> None:
-        self.kernels: dict[str, Function] = {}
-        for unit in units(curve, group):
-            self.kernels.update(load(unit))
+        self.kernels = _kernels(curve, group, cupy.cuda.Device().id)
         self.bases = _view(bases)
         self.scratch = scratch
         self.stream = stream
@@ -145,195 +188,200 @@ class _Launches:
     def launch(
         self,
         name: str,
-        grid: tuple[int, ...],
+        grid: tuple[int, int],
         threads: int,
-        *arguments: object,
-        shared_words: int = 0,
+        *arguments: int | bytes,
+        words: int = 0,
     ) -> None:
-        self.kernels[name](
-            grid, (threads,), arguments, shared_mem=4 * shared_words, stream=self.stream
+        """Queues a kernel with so many words of shared memory. Structs come as bytes."""
+        parts = [a if isinstance(a, bytes) else a.to_bytes(8, "little") for a in arguments]
+        buffer = ctypes.create_string_buffer(b"".join(parts))
+        start = ctypes.addressof(buffer)
+        places = []
+        for part in parts:
+            places.append(start)
+            start += len(part)
+        pointers = (ctypes.c_void_p * len(places))(*places)
+        driver.launchKernel(
+            self.kernels[name].ptr,
+            *(grid[0], grid[1], 1, threads, 1, 1),
+            *(4 * words, self.stream, ctypes.addressof(pointers), 0),
         )
-
-    def at(self, plan: Plan, name: str) -> np.uint64:
-        return np.uint64(self.scratch + plan.offsets[name])
 
     def fill_table(self, plan: Plan) -> None:
         self.launch(
             "fill_endomorphism_table",
-            (-(-plan.points // 256),),
+            (-(-plan.points // 256), 1),
             256,
-            self.at(plan, "table"),
+            self.scratch + plan.offsets["table"],
             self.bases,
-            np.uint32(plan.points),
+            plan.points,
         )
 
     def sort(self, plan: Plan, vectors: Sequence[DeviceArray], multiprocessors: int) -> None:
-        place = {name: self.at(plan, name) for name in plan.offsets}
-        record = _record(plan)
-        chosen = np.zeros((), SCALARS)
-        for j, vector in enumerate(vectors):
-            chosen["vector"][j] = _view(vector)
+        at = {name: self.scratch + offset for name, offset in plan.offsets.items()}
+        record = PLAN.pack(
+            *(plan.points, plan.vectors, plan.windows),
+            *(plan.window_bits, plan.coarse_bits, plan.fine_bits),
+        )
+        views = b"".join(map(_view, vectors))
         tiles = -(-2 * plan.points // TILE)
         # Tiles that are not full: at most one a partition, and none without a code.
         most_tiles = -(-plan.codes // TILE) + min(plan.partitions, plan.codes)
-        _clear(
-            int(place["coarse_counts"]),
-            plan.offsets["partition_starts"] - plan.offsets["coarse_counts"],
-            self.stream,
-        )
+        counts = at["coarse_counts"]
+        _clear(counts, at["partition_starts"] - counts, self.stream)
         self.launch(
             "digits",
-            (min(-(-plan.points // SORT_THREADS), DIGIT_BLOCKS * multiprocessors), plan.vectors),
-            SORT_THREADS,
-            place["digits_and_sorted"],
-            place["coarse_counts"],
-            chosen[()],
+            (min(-(-plan.points // DIGIT_THREADS), DIGIT_BLOCKS * multiprocessors), plan.vectors),
+            DIGIT_THREADS,
+            at["digits_and_sorted"],
+            counts,
+            views.ljust(VECTORS_AT_ONCE * VIEW.size, b"\0"),
             record,
-            shared_words=plan.windows << plan.coarse_bits,
+            words=plan.windows << plan.coarse_bits,
         )
         self.launch(
             "lay_out_partitions",
-            (1,),
+            (1, 1),
             1024,
-            place["partition_starts"],
-            place["tile_starts"],
-            place["partition_cursors"],
-            place["coarse_counts"],
-            np.uint32(plan.partitions),
+            at["partition_starts"],
+            at["tile_starts"],
+            at["partition_cursors"],
+            counts,
+            plan.partitions,
         )
         self.launch(
             "partition_digits",
             (tiles, plan.all_windows),
             SORT_THREADS,
-            place["codes_and_sums"],
-            place["fine_bits"],
-            place["partition_cursors"],
-            place["digits_and_sorted"],
+            at["codes_and_sums"],
+            at["fine_bits"],
+            at["partition_cursors"],
+            at["digits_and_sorted"],
             record,
-            shared_words=2 * TILE + (3 << plan.coarse_bits),
+            words=2 * TILE + (3 << plan.coarse_bits),
         )
         self.launch(
             "count_buckets",
-            (most_tiles,),
+            (most_tiles, 1),
             SORT_THREADS,
-            place["bucket_cursors"],
-            place["fine_bits"],
-            place["partition_starts"],
-            place["tile_starts"],
+            at["bucket_cursors"],
+            at["fine_bits"],
+            at["partition_starts"],
+            at["tile_starts"],
             record,
-            shared_words=1 << plan.fine_bits,
+            words=1 << plan.fine_bits,
         )
         self.launch(
             "lay_out_buckets",
-            (plan.partitions,),
+            (plan.partitions, 1),
             SORT_THREADS,
-            place["bucket_starts"],
-            place["bucket_cursors"],
-            place["partition_starts"],
+            at["bucket_starts"],
+            at["bucket_cursors"],
+            at["partition_starts"],
             record,
         )
         self.launch(
             "sort_partitions",
-            (most_tiles,),
+            (most_tiles, 1),
             SORT_THREADS,
-            place["digits_and_sorted"],
-            place["bucket_cursors"],
-            place["codes_and_sums"],
-            place["fine_bits"],
-            place["partition_starts"],
-            place["tile_starts"],
+            at["digits_and_sorted"],
+            at["bucket_cursors"],
+            at["codes_and_sums"],
+            at["fine_bits"],
+            at["partition_starts"],
+            at["tile_starts"],
             record,
-            shared_words=2 * TILE + (3 << plan.fine_bits),
+            words=2 * TILE + (3 << plan.fine_bits),
         )
 
     def accumulate(self, plan: Plan) -> None:
-        sums = self.at(plan, "codes_and_sums")
-        heads, keys = self.at(plan, "heads"), self.at(plan, "keys")
+        sums = self.scratch + plan.offsets["codes_and_sums"]
+        heads, keys = self.scratch + plan.offsets["heads"], self.scratch + plan.offsets["keys"]
         self.launch(
             "accumulate_buckets",
-            (plan.blocks,),
+            (plan.blocks, 1),
             plan.threads,
             sums,
             heads,
             keys,
-            self.at(plan, "digits_and_sorted"),
-            self.at(plan, "bucket_starts"),
-            np.uint32(plan.buckets),
+            self.scratch + plan.offsets["digits_and_sorted"],
+            self.scratch + plan.offsets["bucket_starts"],
+            plan.buckets,
             self.bases,
-            self.at(plan, "table"),
+            self.scratch + plan.offsets["table"],
         )
         for count in plan.head_counts:
-            next_heads = heads + np.uint64(count * self.point_bytes)
-            next_keys = keys + np.uint64(4 * count)
+            next_heads, next_keys = heads + count * self.point_bytes, keys + 4 * count
             self.launch(
                 "merge_heads",
-                (-(-count // MERGE_THREADS),),
+                (-(-count // MERGE_THREADS), 1),
                 MERGE_THREADS,
-                sums,
-                next_heads,
-                next_keys,
-                heads,
-                keys,
-                np.uint32(count),
+                *(sums, next_heads, next_keys, heads, keys, count),
             )
             heads, keys = next_heads, next_keys
 
     def reduce(self, plan: Plan, results: Sequence[int]) -> None:
-        points, starts = self.at(plan, "codes_and_sums"), self.at(plan, "bucket_starts")
-        all_points = self.at(plan, "folds")
-        by_bit, bit_sums = self.at(plan, "by_bit"), self.at(plan, "bit_sums")
+        points = self.scratch + plan.offsets["codes_and_sums"]
+        starts = self.scratch + plan.offsets["bucket_starts"]
+        all_points = self.scratch + plan.offsets["folds"]
+        by_bit = self.scratch + plan.offsets["by_bit"]
+        bit_sums = self.scratch + plan.offsets["bit_sums"]
         bucket_bits = plan.window_bits - 1
+        regions = []
+        region = 0
         for fold in plan.folds:
-            most_fold_bits = plan.folds[0].bits
             self.launch(
                 "fold_points",
                 (fold.blocks, plan.all_windows),
-                1 << max(most_fold_bits - 1, 5),
-                all_points,
-                by_bit,
-                points,
-                starts,
-                np.uint32(fold.bits),
+                1 << max(plan.folds[0].bits - 1, 5),
+                *(all_points, by_bit + region * self.point_bytes, points, starts, fold.bits),
             )
-            self.launch(
-                "sum_blocks",
-                (fold.bits, plan.all_windows),
-                SUM_THREADS,
-                bit_sums,
-                by_bit,
-                np.uint32(fold.blocks),
-                np.uint32(fold.first_bit),
-                np.uint32(bucket_bits),
-            )
-            points, starts = all_points, np.uint64(0)
-            all_points += np.uint64(self.point_bytes * plan.all_windows * fold.blocks)
-        targets = np.zeros((), RESULTS)
-        targets["vector"][: len(results)] = results
+            regions.append((fold.first_bit, fold.bits, fold.blocks, region))
+            region += plan.all_windows * fold.bits * fold.blocks
+            points, starts = all_points, 0
+            all_points += self.point_bytes * plan.all_windows * fold.blocks
+        unused = (bucket_bits, 0, 0, 0)
+        columns = zip(*(regions + [unused] * (MOST_FOLDS - len(regions))), strict=True)
+        self.launch(
+            "sum_blocks",
+            (bucket_bits, plan.all_windows),
+            SUM_THREADS,
+            bit_sums,
+            by_bit,
+            REGIONS.pack(*(value for column in columns for value in column)),
+        )
         self.launch(
             "add_windows",
-            (plan.vectors,),
+            (plan.vectors, 1),
             -(-TEAM_LANES * plan.windows // 32) * 32,
-            targets[()],
+            RESULTS.pack(*results, *[0] * (VECTORS_AT_ONCE - len(results))),
             bit_sums,
             points,
-            np.uint32(plan.windows),
-            np.uint32(plan.window_bits),
+            plan.windows,
+            plan.window_bits,
         )
 
 
-def _view(array: DeviceArray) -> np.void:
-    view = np.zeros(1, VIEW)
-    view[0] = (array.address, array.whole, array.offset, array.length)
-    record: np.void = view[0]
-    return record
+@cache
+def _kernels(curve: Curve, group: str, device: int) -> dict[str, Function]:
+    """All kernels by name, on a device that is the current one."""
+    kernels: dict[str, Function] = {}
+    for unit in units(curve, group):
+        kernels.update(load(unit))
+    for name in ("partition_digits", "sort_partitions"):
+        driver.funcSetAttribute(kernels[name].ptr, MOST_SHARED_BYTES, 4 * STAGING_WORDS)
+    return kernels
 
 
-def _record(plan: Plan) -> np.void:
-    records = np.zeros(1, PLAN)
-    records[0] = tuple(getattr(plan, str(name)) for name in PLAN.names or ())
-    record: np.void = records[0]
-    return record
+def _view(array: DeviceArray) -> bytes:
+    return VIEW.pack(array.address, array.whole, array.offset, array.length)
 
 
-def _clear(address: int, size: int, stream: cupy.cuda.Stream) -> None:
-    cupy.cuda.runtime.memsetAsync(address, 0, size, stream.ptr)
+def _multiprocessors() -> int:
+    count: int = cupy.cuda.Device().attributes["MultiProcessorCount"]
+    return count
+
+
+def _clear(address: int, size: int, stream: int) -> None:
+    cupy.cuda.runtime.memsetAsync(address, 0, size, stream)

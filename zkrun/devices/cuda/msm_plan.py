@@ -12,7 +12,7 @@ VECTORS_AT_ONCE = 8
 HALF_SCALAR_BITS = 128
 SMALLEST_WINDOW_BITS = 4  # so that a vector has at most 32 windows
 LARGEST_WINDOW_BITS = 20
-TILE = 4096
+TILE = 8192
 MOST_CODES = (1 << 32) - 1
 LARGEST_PASS = 1 << 31
 """Codes that vectors of one pass may have together: bounds the scratch of batches."""
@@ -20,11 +20,13 @@ LARGEST_PASS = 1 << 31
 MOST_POINTS = 1 << 27
 """Codes of bases have 30 bits; 2^27 points have up to 2^28 rows in 13 windows."""
 
-BUCKET_COST = 5.0
+BUCKET_COST = 4.0
 """Of a bucket, measured, in mixed additions."""
 
-WAVES = 1
-"""Blocks that accumulate, for every one that the GPU holds at a time."""
+MOST_WAVES = 8
+WAVE_SEGMENT = 100
+"""Blocks that accumulate come in waves of as many as the GPU holds: one by one they make up for
+multiprocessors that are slower than others, as long as segments have so many codes."""
 
 LEAST_SEGMENT = 8
 """Codes that a thread sums up, unless there are too few: so that heads stay fewer."""
@@ -135,11 +137,12 @@ def _make_plan(
     if points > MOST_POINTS or codes > MOST_CODES:
         raise ValueError(f"a multi-scalar multiplication of {points} points in one pass")
 
-    # These follow AccumulationShape and FoldShape of the C++ sources.
+    # As AccumulationShape and FoldShape of the C++ sources have it.
     threads = 128
-    resident = 4 if element_bytes <= 32 else 2 if element_bytes <= 48 else 1
-    most_blocks = multiprocessors * resident * WAVES
-    blocks = max(1, min(most_blocks, -(-codes // (threads * LEAST_SEGMENT))))
+    resident = 4 if element_bytes <= 32 else 2
+    wave = multiprocessors * resident
+    waves = max(1, min(MOST_WAVES, codes // (wave * threads * WAVE_SEGMENT)))
+    blocks = max(1, min(wave * waves, -(-codes // (threads * LEAST_SEGMENT))))
     head_counts = [blocks * threads]
     while head_counts[-1] > 32:
         head_counts.append(-(-head_counts[-1] // 32))
@@ -153,7 +156,7 @@ def _make_plan(
 
     point_bytes = 4 * element_bytes
     fold_points = sum(all_windows * fold.blocks for fold in folds)
-    bit_points = max((all_windows * fold.bits * fold.blocks for fold in folds), default=0)
+    bit_points = sum(all_windows * fold.bits * fold.blocks for fold in folds)
     sizes = {
         "table": points * element_bytes,
         # Zeroed together:

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "group.hpp"
+#include "loose_field.cuh"
 #include "msm_plan.cuh"
 
 namespace zkrun {
@@ -14,11 +15,11 @@ namespace zkrun {
 constexpr uint32_t no_key = ~0u;
 
 // Threads of a block, and blocks that a multiprocessor holds, for a given size of elements: as many
-// as the registers of a mixed addition let be.
+// as the registers of a mixed addition let be, without spilling.
 template <class F>
 struct AccumulationShape {
   static constexpr int threads = 128;
-  static constexpr int blocks = sizeof(F) <= 32 ? 4 : sizeof(F) <= 48 ? 2 : 1;
+  static constexpr int blocks = sizeof(F) <= 32 ? 4 : 2;
 };
 
 namespace detail {
@@ -38,15 +39,15 @@ __device__ __forceinline__ uint32_t find_bucket(const uint32_t* starts, uint32_t
 }
 
 template <class Group>
-__device__ __forceinline__ Affine<typename Group::Field> load_summand(
+__device__ __forceinline__ Affine<Loose<typename Group::Field>> load_summand(
     const DeviceView<Affine<typename Group::Field>>& bases, const typename Group::Field* table,
     uint32_t code) {
-  using F = typename Group::Field;
+  using L = Loose<typename Group::Field>;
   const uint32_t base = code >> 2;
-  const Affine<F>* const address = bases.at(base);
-  Affine<F> point;
-  point.x = load_constant(code & 2 ? table + base : &address->x);
-  point.y = load_constant(&address->y);
+  const auto* const address = bases.at(base);
+  Affine<L> point;
+  point.x = load_constant(reinterpret_cast<const L*>(code & 2 ? table + base : &address->x));
+  point.y = load_constant(reinterpret_cast<const L*>(&address->y));
   if (code & 1) point.y = -point.y;
   return point;
 }
@@ -54,7 +55,7 @@ __device__ __forceinline__ Affine<typename Group::Field> load_summand(
 }  // namespace detail
 
 // sums[bucket] for every bucket that is not empty, without its heads; heads and keys for every
-// thread.
+// thread. Sums and heads are loose: whoever reads them reduces them.
 template <class Group>
 __global__ void __launch_bounds__(AccumulationShape<typename Group::Field>::threads,
                                   AccumulationShape<typename Group::Field>::blocks)
@@ -78,14 +79,14 @@ __global__ void __launch_bounds__(AccumulationShape<typename Group::Field>::thre
   uint32_t bucket_end = __ldg(bucket_starts + bucket + 1);
   bool is_head = __ldg(bucket_starts + bucket) < begin;
   keys[thread] = is_head ? bucket : no_key;
-  Xyzz<F> sum = Xyzz<F>::infinity();
+  auto sum = Xyzz<Loose<F>>::infinity();
   uint32_t code = __ldg(codes + begin);
   ZK_NO_UNROLL
   for (uint32_t place = begin; place < end; place++) {
     if (place == bucket_end) {
-      store(is_head ? heads + thread : sums + bucket, sum);
+      store_loose(is_head ? heads + thread : sums + bucket, sum);
       is_head = false;
-      sum = Xyzz<F>::infinity();
+      sum = Xyzz<Loose<F>>::infinity();
       bucket++;
       bucket_end = __ldg(bucket_starts + bucket + 1);
       if (bucket_end == place) {  // the next one is empty: look further
@@ -93,11 +94,11 @@ __global__ void __launch_bounds__(AccumulationShape<typename Group::Field>::thre
         bucket_end = __ldg(bucket_starts + bucket + 1);
       }
     }
-    const Affine<F> summand = detail::load_summand<Group>(bases, table, code);
+    const auto summand = detail::load_summand<Group>(bases, table, code);
     if (place + 1 < end) code = __ldg(codes + place + 1);
     sum = sum + summand;
   }
-  store(is_head ? heads + thread : sums + bucket, sum);
+  store_loose(is_head ? heads + thread : sums + bucket, sum);
 }
 
 // Sums up the heads of each key within a warp. A sum goes to its bucket, or, when the same key's
@@ -116,7 +117,7 @@ __global__ void __launch_bounds__(128)
     if (lane == 0 && place < count) next_keys[place / 32] = no_key;
     return;
   }
-  Point sum = key != no_key ? load(heads + place) : Point::infinity();
+  Point sum = key != no_key ? load_reduced(heads + place) : Point::infinity();
   ZK_NO_UNROLL
   for (uint32_t distance = 1; distance < 32; distance *= 2) {
     const uint32_t other_key = __shfl_down_sync(~0u, key, distance);
@@ -138,7 +139,7 @@ __global__ void __launch_bounds__(128)
     if (began_earlier) {
       store(next_heads + place / 32, sum);
     } else {
-      store(sums + key, load(sums + key) + sum);
+      store(sums + key, load_reduced(sums + key) + sum);
     }
   }
   if (lane == 0 && place < count) next_keys[place / 32] = began_earlier ? key : no_key;

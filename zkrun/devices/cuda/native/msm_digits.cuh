@@ -28,7 +28,7 @@ struct ScalarVectors {
 // Halves of scalars are below 3/4 2^127 in absolute value, so that with ceil(128 / c) windows,
 // c >= 3, the topmost digit is at most 2^(c - 1) with its carry, and carries nothing out.
 template <class Curve>
-__global__ void __launch_bounds__(sort_threads)
+__global__ void __launch_bounds__(256)
     split_into_digits(uint32_t* digits, uint32_t* coarse_counts,
                       ScalarVectors<Fp<typename Curve::ScalarField>> scalars, MsmPlan plan) {
   extern __shared__ uint32_t counts[];

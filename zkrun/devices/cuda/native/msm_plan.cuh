@@ -9,8 +9,8 @@
 //     the buckets, and summed up (msm_accumulate.cuh).
 //  5. Buckets are summed by the bits of their index, windows by doublings (msm_reduce.cuh).
 //
-// Bases must be in the subgroup of order r: the endomorphism is multiplication by lambda only there.
-// Several scalar vectors over the same bases are more windows, until the last kernel.
+// Bases must be in the subgroup of order r: the endomorphism is multiplication by lambda only
+// there. Several scalar vectors over the same bases are more windows, until the last kernel.
 #pragma once
 
 #include "memory.cuh"
@@ -41,7 +41,7 @@ __device__ __forceinline__ uint32_t make_code(uint32_t base, bool endomorphism, 
 }
 
 // Threads of the kernels that sort, and digits that a block takes at once.
-constexpr int sort_threads = 256;
+constexpr int sort_threads = 512;
 constexpr int tile_items = 16;
 constexpr int tile_size = sort_threads * tile_items;
 

@@ -8,6 +8,7 @@
 
 #include "group.hpp"
 #include "inversion.cuh"
+#include "loose_field.cuh"
 #include "msm_plan.cuh"
 #include "team.cuh"
 
@@ -66,7 +67,7 @@ __global__ void __launch_bounds__(FoldShape<typename Group::Field>::threads)
   for (uint32_t i = threadIdx.x; i < 1u << bits; i += blockDim.x) {
     const bool empty = bucket_starts != nullptr &&
                        bucket_starts[first + i] == bucket_starts[first + i + 1];
-    nodes.set(i, empty ? Point::infinity() : load(points + first + i));
+    nodes.set(i, empty ? Point::infinity() : load_reduced(points + first + i));
   }
   __syncthreads();
 
@@ -99,16 +100,34 @@ __global__ void __launch_bounds__(FoldShape<typename Group::Field>::threads)
 
 constexpr int sum_threads = 64;
 
-// sums[window, first_bit + t] = sum over blocks of by_bit[window, t, block]. Blocks of threads: bits
-// by windows; sums has `stride` points a window.
+// What the folds left of their bits: fold k accounts for `bits` bits of the index from first_bit on
+// and left `blocks` points for each at by_bit + offset. Folds that there are not begin behind the
+// last bit.
+struct FoldedBits {
+  static constexpr int most = 4;
+  uint32_t first_bit[most], bits[most], blocks[most];
+  uint64_t offset[most];
+};
+
+// sums[window, bit] = the sum over blocks of what was left for the bit. Blocks of threads: bits by
+// windows.
 template <class Group>
 __global__ void __launch_bounds__(sum_threads)
     sum_blocks(Xyzz<typename Group::Field>* sums, const Xyzz<typename Group::Field>* by_bit,
-               uint32_t blocks, uint32_t first_bit, uint32_t stride) {
+               FoldedBits folded) {
   using Point = Xyzz<typename Group::Field>;
   __shared__ Point partial[sum_threads];
-  const uint32_t bits = gridDim.x, bit = blockIdx.x, window = blockIdx.y;
-  const Point* const points = by_bit + static_cast<uint64_t>(window * bits + bit) * blocks;
+  const uint32_t bit = blockIdx.x, window = blockIdx.y;
+  uint32_t bits = 0, blocks = 0;
+  const Point* points = nullptr;
+  ZK_UNROLL
+  for (int fold = 0; fold < FoldedBits::most; fold++) {
+    if (folded.first_bit[fold] > bit) continue;
+    bits = folded.bits[fold];
+    blocks = folded.blocks[fold];
+    points = by_bit + folded.offset[fold] +
+             static_cast<uint64_t>(window * bits + bit - folded.first_bit[fold]) * blocks;
+  }
   Point sum = Point::infinity();
   ZK_NO_UNROLL
   for (uint32_t i = threadIdx.x; i < blocks; i += blockDim.x) sum = sum + load(points + i);
@@ -120,13 +139,19 @@ __global__ void __launch_bounds__(sum_threads)
     if (threadIdx.x < width) sum = sum + partial[threadIdx.x + width];
     __syncthreads();
   }
-  if (threadIdx.x == 0) store(sums + window * stride + first_bit + bit, sum);
+  if (threadIdx.x == 0) store(sums + window * gridDim.x + bit, sum);
 }
 
 template <class Group>
 struct Results {
   Affine<typename Group::Field>* vector[max_vectors_at_once];
 };
+
+template <class F>
+__device__ __forceinline__ Fp2<F> invert(const Fp2<F>& a) {
+  const F scale = invert(a.c0.square() + a.c1.square());
+  return {a.c0 * scale, -(a.c1 * scale)};
+}
 
 // results[vector] = sum over windows w of 2^(c w) (all[w] + sum of 2^t sums[w, t]), with a team of
 // lanes a window first, of at most 32 windows. One block a vector, of `windows` teams, in whole
