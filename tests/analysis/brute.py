@@ -433,10 +433,13 @@ def spread(memory: Memory, bits: int) -> int:
     assert memory.offset is not None
     assert memory.item % 32 == 0
     units = memory.item // 32
-    found = 0
-    for element in range(memory.whole):
-        if bits >> element & 1:
-            found |= ((1 << units) - 1) << (memory.offset // 32 + element * units)
+    found = at = 0
+    while bits >> at:  # run by run
+        rest = bits >> at
+        start = at + (rest & -rest).bit_length() - 1
+        ones = ~(bits >> start)
+        at = start + (ones & -ones).bit_length() - 1
+        found |= ((1 << units * (at - start)) - 1) << (memory.offset // 32 + start * units)
     return found
 
 

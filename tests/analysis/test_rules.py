@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from zkrun.analysis import PHASES, RULES, analyse
+from zkrun.analysis.rules.examples import FILE, example
 from zkrun.errors import InvalidProgram
 from zkrun.program.decode import decode
 
@@ -54,6 +55,22 @@ def test_the_rejecting_program_is_told_why(rule: str) -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_the_accepting_program_has_no_findings(rule: str) -> None:
     assert findings(FOLDER / f"{rule}-accept.json") == []
+
+
+def test_the_examples_of_explanations_are_these() -> None:
+    gathered = {
+        rule: {
+            "reject": (FOLDER / f"{rule}-reject.json").read_text(errors="replace"),
+            "findings": json.loads((FOLDER / f"{rule}-reject.expected.json").read_text()),
+            "accept": (FOLDER / f"{rule}-accept.json").read_text(errors="replace"),
+        }
+        for rule in RULES
+    }
+    if os.environ.get("ZKRUN_BLESS"):
+        FILE.write_text(json.dumps(gathered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert json.loads(FILE.read_text(encoding="utf-8")) == gathered
+    for rule in RULES:
+        assert example(rule).findings == gathered[rule]["findings"]
 
 
 def test_rules_are_in_order_and_explained() -> None:

@@ -4,13 +4,20 @@ from typing import Annotated
 
 import typer
 
-from zkrun.cli.options import ColorOption, JsonOption, ProgramArgument
+from zkrun.cli.options import ColorOption, JsonOption
 
 __all__ = ["command"]
 
 
 def command(
-    program: ProgramArgument,
+    program: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PROGRAM",
+            help="A program as JSON or MessagePack; - is standard input.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[
         list[str],
         typer.Option(
@@ -20,6 +27,15 @@ def command(
             show_default=False,
         ),
     ] = [],  # noqa: B006  # typer copies defaults
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="RULE",
+            help="Tell the long story of a rule, such as ZK041, instead.",
+            show_default=False,
+        ),
+    ] = None,
     json: JsonOption = False,
     color: ColorOption = None,
 ) -> None:
@@ -27,11 +43,18 @@ def command(
     from zkrun.cli.check import show_diagnostics
     from zkrun.cli.options import parse_limits
     from zkrun.cli.terminal import emit_json
-    from zkrun.errors import InvalidProgram
+    from zkrun.errors import InvalidProgram, UsageError
     from zkrun.program.decode import load
     from zkrun.report.diagnostics import diagnostics_json
     from zkrun.runtime.validate import validate
 
+    if explain is not None:
+        if program is not None or limit:
+            raise UsageError("--explain stands alone: it is about a rule, not about a program")
+        _explain(explain, json)
+        return
+    if program is None:
+        raise UsageError("which program? `zkrun validate PROGRAM`, or `--explain RULE`")
     limits = parse_limits(limit)
     document = None
     try:
@@ -45,3 +68,24 @@ def command(
         show_diagnostics(diagnostics, document)
     if any(diagnostic.severity == "error" for diagnostic in diagnostics):
         raise typer.Exit(InvalidProgram.exit_code)
+
+
+def _explain(id: str, json: bool) -> None:
+    """Prints what a rule is about, with a program that breaks it and one that keeps it."""
+    import sys
+
+    from zkrun.analysis.rules import RULES
+    from zkrun.analysis.rules.examples import example
+    from zkrun.cli.terminal import emit_json, show
+    from zkrun.errors import UsageError
+    from zkrun.report.rules import rule_json, rule_text
+
+    rule = RULES.get(id.upper())
+    if rule is None:
+        raise UsageError(
+            f"there is no rule {id!r}; they are {min(RULES)} to {max(RULES)}, with gaps"
+        )
+    if json:
+        emit_json(rule_json(rule, example(rule.id)))
+    else:
+        show(*rule_text(rule, example(rule.id)), stream=sys.stdout)
