@@ -105,7 +105,8 @@ def test_a_reader_that_goes_away_is_no_error(folder: Path, tmp_path: Path) -> No
         (">&-", "schema", 0),
         (">&-", "--version", 0),
         ("2>&-", "validate nothing.json", 2),
-        ("<&- >&- 2>&-", "exec sum.json --input x=x.json", 0),
+        ("<&- >&- 2>&-", "exec sum.json --input x=x.json", 4),
+        ("<&- >&- 2>&-", "exec sum.json --input x=x.json --output result.json", 0),
         (">/dev/null", "exec sum.json --input x=x.json --output /dev/stdout", 0),
         ("| cat >/dev/null", "exec sum.json --input x=x.json --output /dev/stdout", 0),
     ],
@@ -233,7 +234,19 @@ def test_every_json_document_names_its_schema(zkrun: Zkrun) -> None:
         name, _, version = document["schema"].partition("/")
         assert name.startswith("zkrun-")
         assert version == "1"
-    assert json.loads(zkrun("schema", "--json").stdout)["$schema"]
+    schema = json.loads(zkrun("schema", "--json").stdout)
+    assert schema["$schema"].endswith("/draft/2020-12/schema")
+    assert schema["title"] == "A zkrun program, version 1"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["exec", "validate", "inspect", "trace", "convert", "functions", "devices", "schema"],
+)
+def test_every_command_takes_json_and_color(command: str, zkrun: Zkrun) -> None:
+    page = zkrun(command, "--help").stdout.decode()
+    assert "--json" in page
+    assert "--color" in page
 
 
 def test_a_failed_comparison_leaves_one_document(zkrun: Zkrun) -> None:

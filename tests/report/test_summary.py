@@ -53,13 +53,52 @@ def test_an_empty_run_divides_by_nothing() -> None:
     assert findings(summary) == []
 
 
-def test_findings_name_the_bottleneck_and_who_waits() -> None:
-    bottleneck, waiting = findings(summarise(commitment()))
+def test_findings_name_the_bottleneck_and_not_the_thread_that_waits_for_it() -> None:
+    (bottleneck,) = findings(summarise(commitment()))
     assert bottleneck == (
         "Stream 7 of gpu:0 is the busiest track: it works 90 % of the wall time; msm on gpu:0 is "
         "69 % of all work."
     )
-    assert waiting == "The main thread waits 90 % of the time."
+
+
+def test_waiting_while_nothing_works_is_a_finding() -> None:
+    compute = InstructionInfo("FuncCall", "FuncCall ntt", "/instructions/0", "cpu", function="ntt")
+    wait = InstructionInfo("Join", "Join 0", "/instructions/1", "cpu")
+    trace = trace_of(
+        [Track(0, "thread", "main", "cpu"), Track(1, "thread", "thread 0", "cpu")],
+        [compute, wait],
+        [Span(0, 1, 0, 90 * MS, "wait"), Span(1, 0, 0, 40 * MS, "run")],
+        wall=100 * MS,
+        devices=[DeviceUse("cpu", 10, 0, 0, 0)],
+    )
+    assert "The main thread waits 90 % of the time." in findings(summarise(trace))
+
+
+def test_streams_of_a_gpu_keep_it_busy_together() -> None:
+    work = InstructionInfo("FuncCall", "FuncCall ntt", "/instructions/0", "gpu:0", function="ntt")
+    host = InstructionInfo("Print", "Print", "/instructions/1", "cpu")
+    streams = [Track(i, "stream", f"stream {i}", "gpu:0") for i in range(1, 11)]
+    trace = trace_of(
+        [Track(0, "thread", "main", "cpu"), *streams],
+        [work, host],
+        [
+            Span(0, 1, 0, 50 * MS, "run"),
+            *(Span(i, 0, 8 * i * MS, 8 * (i + 1) * MS, "run") for i in range(1, 11)),
+        ],
+        wall=100 * MS,
+        devices=[DeviceUse("gpu:0", 10, 0, 0, 0)],
+    )
+    found = findings(summarise(trace))
+    assert len(found) == 1
+    assert "busiest track" in found[0]
+
+
+def test_a_short_run_has_no_bottleneck() -> None:
+    info = InstructionInfo("Allocate", "Allocate", "/instructions/0", "cpu")
+    trace = trace_of(
+        [Track(0, "thread", "main", "cpu")], [info], [Span(0, 0, 0, 4 * MS, "run")], wall=4 * MS
+    )
+    assert findings(summarise(trace)) == []
 
 
 def test_findings_tell_of_transfers_idle_queues_and_full_memory() -> None:
@@ -70,14 +109,21 @@ def test_findings_tell_of_transfers_idle_queues_and_full_memory() -> None:
     trace = trace_of(
         [Track(0, "thread", "main", "cpu"), Track(1, "stream", "stream 0", "gpu:0")],
         [move, host],
-        [Span(0, 0, 0, 1, "run"), Span(1, 0, 1, 41, "run"), Span(0, 1, 1, 61, "run")],
-        wall=100,
+        [
+            Span(0, 0, 0, MS, "run"),
+            Span(1, 0, MS, 41 * MS, "run"),
+            Span(0, 1, MS, 61 * MS, "run"),
+        ],
+        wall=100 * MS,
         devices=[DeviceUse("gpu:0", 95, 0, 1, 0, 100)],
     )
     found = " ".join(findings(summarise(trace)))
-    assert "Transfers are 40 % of all work: cpu→gpu:0 alone moved 1 B in 40 ns." in found
-    assert "No stream works more than 40 % of the time" in found
-    assert "gpu:0 took 95 B, 95 % of what it was allowed." in found
+    assert "Transfers are 40 % of all work: cpu→gpu:0 alone moved 1 B in 40.0 ms." in found
+    assert "No GPU works more than 40 % of the time" in found
+    assert (
+        "gpu:0 held 95 B at its peak, the workspace of kernels included; its limit of 100 B is "
+        "for what the program allocates." in found
+    )
 
 
 def test_the_json_report_names_its_schema_and_keeps_exact_numbers() -> None:

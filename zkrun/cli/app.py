@@ -2,13 +2,15 @@
 
 import os
 import sys
-from pathlib import Path
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from zkrun.cli import convert, devices, exec, functions, inspect, schema, trace, validate
+from zkrun.cli.interrupts import let_ctrl_c_end
 from zkrun.cli.options import ColorOption
+from zkrun.cli.terminal import emit, emit_json, note, open_streams, settings
 from zkrun.errors import Interrupted, InvalidProgram, ResourceLimit, ZkrunError
 
 __all__ = ["app", "main"]
@@ -38,7 +40,6 @@ app.command("schema")(schema.command)
 def _version(value: bool) -> None:
     if value:
         from zkrun import __version__
-        from zkrun.cli.terminal import emit
 
         emit(f"zkrun {__version__}\n")
         raise typer.Exit
@@ -59,21 +60,16 @@ def main() -> None:
     """The entry point: runs the command line of the process and exits."""
     # No plugin of pydantic has a say in what zkrun accepts, and looking for them takes time.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    _open_streams()
-    sys.exit(_run())
-
-
-def _open_streams() -> None:
-    """Standard streams that the caller has closed are empty, and take everything."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            null = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  # it stays open
-            setattr(sys, name, null)
+    let_ctrl_c_end()
+    open_streams()
+    try:
+        code = _run()
+    finally:
+        let_ctrl_c_end()  # also while Python takes itself down
+    sys.exit(code)
 
 
 def _run() -> int:
-    from zkrun.cli.terminal import note
-
     try:
         app()
         return 0
@@ -87,23 +83,31 @@ def _run() -> int:
         return _report(Interrupted("interrupted"))
     except MemoryError:
         return _report(ResourceLimit("memory ran out"))
+    except OSError as error:
+        try:
+            emit("")  # what typer could not write, a help page, is still waiting there
+        except ZkrunError as reason:
+            return _report(reason)
+        return _defect(error)
     except Exception as error:  # the last resort: no traceback ever reaches a user unasked
-        if os.environ.get("ZKRUN_DEBUG") == "1":
-            import traceback
+        return _defect(error)
 
-            note(traceback.format_exc().rstrip())
-        message = " ".join(str(error).split())
-        note(
-            f"error: {_clean(f'{type(error).__name__}: {message}')}\n"
-            "this is a defect of zkrun; ZKRUN_DEBUG=1 shows where"
-        )
-        return _DEFECT
+
+def _defect(error: Exception) -> int:
+    if os.environ.get("ZKRUN_DEBUG") == "1":
+        import traceback
+
+        note("".join(traceback.format_exception(error)).rstrip())
+    message = " ".join(str(error).split())
+    note(
+        f"error: {_clean(f'{type(error).__name__}: {message}')}\n"
+        "this is a defect of zkrun; ZKRUN_DEBUG=1 shows where"
+    )
+    return _DEFECT
 
 
 def _report(error: ZkrunError) -> int:
     """Says what went wrong: on standard error for people and, under --json, on standard output."""
-    from zkrun.cli.terminal import emit_json, note, settings
-
     diagnostics = error.diagnostics if isinstance(error, InvalidProgram) else ()
     if settings.json and not settings.printed:
         found = [diagnostic.to_json() for diagnostic in diagnostics]
@@ -122,7 +126,8 @@ def _report(error: ZkrunError) -> int:
 
         show_diagnostics(diagnostics, getattr(error, "program", None))
     else:
-        note("\n".join(_clean(line) for line in f"error: {error}".splitlines()))
+        with suppress(ZkrunError):  # standard error takes nothing: the exit code says it
+            note("\n".join(_clean(line) for line in f"error: {error}".splitlines()))
     return error.exit_code
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from zkrun.cli.options import JsonOption
+from zkrun.cli.interrupts import let_ctrl_c_raise
+from zkrun.cli.options import ColorOption, JsonOption
 
 __all__ = ["command"]
 
@@ -32,6 +33,7 @@ def command(
         ),
     ] = None,
     json: JsonOption = False,
+    color: ColorOption = None,
 ) -> None:
     """Converts a program between JSON and MessagePack, without loss."""
     from zkrun.cli.terminal import emit_bytes, emit_json
@@ -51,6 +53,7 @@ def command(
     if target == "-":
         emit_bytes(payload)
         return
+    let_ctrl_c_raise()
     write_whole(Path(target), payload)
     if json:
         emit_json(

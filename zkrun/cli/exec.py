@@ -35,7 +35,9 @@ def command(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", metavar="FILE", help="Write the result here instead of standard output."
+            "--output",
+            metavar="FILE",
+            help="Write the result here instead of standard output, also if --expect differs.",
         ),
     ] = None,
     expect: Annotated[
@@ -83,7 +85,8 @@ def command(
         typer.Option(
             "--limit",
             metavar="DEVICE=SIZE",
-            help="The most memory a device may take, such as cpu=8GiB.",
+            help="The most memory that the program may allocate on a device, such as cpu=8GiB. "
+            "The workspace of kernels comes on top, and shows in the peak.",
             show_default=False,
         ),
     ] = [],  # noqa: B006  # typer copies defaults
@@ -109,12 +112,20 @@ def command(
         ),
     ] = 1,
     trace: Annotated[
-        Path | None,
-        typer.Option("--trace", metavar="FILE", help="Save the trace of the run here as well."),
+        str | None,
+        typer.Option(
+            "--trace",
+            metavar="FILE",
+            help="Save the trace of the run here as well; - is standard output.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Print the memory that each device needs; run nothing."),
+        typer.Option(
+            "--dry-run",
+            help="Print the memory that each device needs, without the workspace of kernels; run "
+            "nothing.",
+        ),
     ] = False,
     json: JsonOption = False,
     color: ColorOption = None,
@@ -131,8 +142,6 @@ def command(
         raise UsageError("--timeout takes a number of seconds above 0")
     if sanitize and gpu is not Gpu.virtual:
         raise UsageError("--sanitize watches virtual GPUs only: add --gpu virtual")
-    if json and output == "-":
-        raise UsageError("--json puts the result on standard output already; leave out --output -")
     document, analysis = checked(program)
     values = _inputs(program, input, [entry.name for entry in document.inputs])
     if dry_run:
@@ -146,8 +155,13 @@ def command(
             hint = "`zkrun validate --limit` says where"
             raise ResourceLimit(f"{over[0]} may need more memory than its limit; {hint}")
         return
+    from zkrun.cli.interrupts import let_ctrl_c_raise
+    from zkrun.cli.targets import check_targets
     from zkrun.runtime.options import Options
 
+    read = {f"input {name!r}": str(file) for name, file in values.items()}
+    read |= {"the program": program, **({"--expect": expect} if expect is not None else {})}
+    check_targets(output, trace, json, read)
     options = Options(
         gpu=gpu.value,
         seed=insecure_seed,
@@ -164,6 +178,7 @@ def command(
         native().set_threads(threads)
     from zkrun.runtime.engine import run
 
+    let_ctrl_c_raise()
     with progress(document.name or "the program"):
         outcome = run(document, values, options, analysis)
     _save(outcome.trace, trace)
@@ -184,18 +199,26 @@ def _inputs(program: str, texts: list[str], names: list[str]) -> dict[str, Path]
         if name in files:
             raise UsageError(f"--input names {name!r} twice")
         files[name] = Path(file)
-    if program == "-" and any(str(file) == "-" for file in files.values()):
+    piped = [name for name, file in files.items() if str(file) == "-"]
+    if program == "-" and piped:
         raise UsageError("the program and an input cannot both come from standard input")
+    if len(piped) > 1:
+        raise UsageError(
+            f"inputs {piped[0]!r} and {piped[1]!r} cannot both come from standard input"
+        )
     return files
 
 
-def _save(trace: Trace, file: Path | None) -> None:
+def _save(trace: Trace, file: str | None) -> None:
     """Saves the trace for `zkrun trace`. Where the home folder takes none, that is only said."""
-    from zkrun.cli.terminal import note
+    from zkrun.cli.terminal import emit_bytes, note
     from zkrun.runtime.trace import last_trace_path
+    from zkrun.runtime.trace_file import pack
 
-    if file is not None:
-        trace.save(file)
+    if file == "-":
+        emit_bytes(pack(trace))
+    elif file is not None:
+        trace.save(Path(file))
     try:
         trace.save(last_trace_path())
     except (ZkrunError, RuntimeError) as error:  # RuntimeError: there is no home folder

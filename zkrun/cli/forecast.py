@@ -38,6 +38,7 @@ def forecast_json(forecast: Forecast) -> dict[str, Any]:
 def forecast_table(forecast: Forecast) -> RenderableType:
     """What each device must hold: its arena, the pool at its peak, constants and inputs."""
     from rich import box
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
@@ -55,4 +56,4 @@ def forecast_table(forecast: Forecast) -> RenderableType:
         if not need.exact:  # a bound: the program is too large to find the peak itself
             cells[1], total = f"≤ {cells[1]}", f"≤ {total}"
         table.add_row(device, *cells, Text(total, "bold"), safe(need.peak_at or "–"))
-    return table
+    return Group(table, Text("without the workspace of kernels", style="dim"))

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from zkrun.errors import ResourceLimit, RunFailed
@@ -17,7 +18,17 @@ from zkrun.errors import ResourceLimit, RunFailed
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["emit", "emit_bytes", "emit_json", "note", "settings", "show", "width"]
+__all__ = [
+    "drop_output",
+    "emit",
+    "emit_bytes",
+    "emit_json",
+    "note",
+    "open_streams",
+    "settings",
+    "show",
+    "width",
+]
 
 _WIDTH = 100  # of text that goes to a file or a pipe
 
@@ -29,9 +40,24 @@ class _Settings:
     color: Literal["auto", "always", "never"] = "auto"
     json: bool = False
     printed: bool = False  # whether the one JSON document has been printed
+    output_closed: bool = False  # whether standard output was closed when zkrun started
 
 
 settings = _Settings()
+
+
+def open_streams() -> None:
+    """Standard streams that the caller has closed are empty, and take everything."""
+    settings.output_closed = sys.stdout is None
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            null = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  # it stays open
+            setattr(sys, name, null)
+
+
+def drop_output(stream: TextIO) -> None:
+    """What is written to the stream from here on goes nowhere, also what Python still holds."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def emit(text: str) -> None:
@@ -115,11 +141,11 @@ def _write(stream: TextIO, payload: bytes) -> None:
         stream.buffer.write(payload)
         stream.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        drop_output(stream)
     except OSError as error:
+        from zkrun.runtime.files import is_full
+
         name = "standard output" if stream is sys.stdout else "standard error"
         reason = f"cannot write to {name}: {error.strerror}"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        import errno
-
-        raise (ResourceLimit if error.errno == errno.ENOSPC else RunFailed)(reason) from error
+        drop_output(stream)
+        raise (ResourceLimit if is_full(error) else RunFailed)(reason) from error

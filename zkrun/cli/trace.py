@@ -1,12 +1,17 @@
 """`zkrun trace`: shows where the time and memory of a run went."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zkrun.cli.options import ColorOption, JsonOption
 from zkrun.errors import UsageError
+
+if TYPE_CHECKING:
+    from zkrun.runtime.trace import Trace
 
 __all__ = ["command"]
 
@@ -14,7 +19,10 @@ __all__ = ["command"]
 def command(
     trace: Annotated[
         Path | None,
-        typer.Argument(metavar="[TRACE]", help="A saved trace; without it, that of the last run."),
+        typer.Argument(
+            metavar="[TRACE]",
+            help="A saved trace, - from standard input; without it, that of the last run.",
+        ),
     ] = None,
     timeline: Annotated[
         bool, typer.Option("--timeline", help="Draw a chart with one row for each track.")
@@ -44,15 +52,17 @@ def command(
         raise UsageError("there is no last run to show: run a program first, or name a trace")
     if perfetto == "-" and (json or timeline):
         raise UsageError("--perfetto - takes standard output for itself")
-    run = Trace.load(trace or last_trace_path())
+    run = _standard_input() if str(trace) == "-" else Trace.load(trace or last_trace_path())
     if perfetto is not None:
         from zkrun.report.perfetto import perfetto as export
 
         if perfetto == "-":
             emit_bytes(export(run))
         else:
+            from zkrun.cli.interrupts import let_ctrl_c_raise
             from zkrun.runtime.files import write_whole
 
+            let_ctrl_c_raise()
             write_whole(Path(perfetto), export(run))
     summary = summarise(run)
     if json:
@@ -69,3 +79,11 @@ def command(
         from zkrun.report.tables import LEAST_WIDTH, tables
 
         show(tables(summary), stream=sys.stdout, least=LEAST_WIDTH)
+
+
+def _standard_input() -> Trace:
+    import sys
+
+    from zkrun.runtime.trace_file import unpack
+
+    return unpack(sys.stdin.buffer.read(), "standard input")

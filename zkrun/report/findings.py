@@ -9,30 +9,32 @@ __all__ = ["findings"]
 
 _LARGE = 0.3  # shares from here on are worth a sentence
 _FULL = 0.9  # a device's memory from here on is nearly full
+_SHORT = 5_000_000  # ns: in a shorter run, what is done for the first time hides what it costs
 
 
 def findings(summary: Summary) -> list[str]:
-    """Where the time went and what is in the way; empty for a run in which nothing was done."""
+    """Where the time went and what is in the way; nothing of runs too short to say it."""
     return list(_findings(summary))
 
 
 def _findings(summary: Summary) -> Iterator[str]:
-    if not summary.work or not summary.wall:
-        return
-    busiest = max(summary.tracks, key=lambda track: track.busy)
-    yield _bottleneck(summary, busiest)
-    share = summary.transfer_work / summary.work
-    if share >= _LARGE:
-        slowest = summary.transfers[0]
-        yield (
-            f"Transfers are {percent(share)} of all work: {slowest.src}→{slowest.dst} alone moved "
-            f"{size(slowest.bytes)} in {duration(slowest.total)}."
-        )
-    yield from _waiting(summary, busiest)
+    if summary.work and summary.wall >= _SHORT:
+        busiest = max(summary.tracks, key=lambda track: track.busy)
+        yield _bottleneck(summary, busiest)
+        share = summary.transfer_work / summary.work
+        if share >= _LARGE:
+            slowest = summary.transfers[0]
+            yield (
+                f"Transfers are {percent(share)} of all work: {slowest.src}→{slowest.dst} alone "
+                f"moved {size(slowest.bytes)} in {duration(slowest.total)}."
+            )
+        yield from _waiting(summary, busiest)
     for device in summary.devices:
         if device.limit and device.peak >= _FULL * device.limit:
-            full = percent(device.peak / device.limit)
-            yield f"{device.name} took {size(device.peak)}, {full} of what it was allowed."
+            yield (
+                f"{device.name} held {size(device.peak)} at its peak, the workspace of kernels "
+                f"included; its limit of {size(device.limit)} is for what the program allocates."
+            )
 
 
 def _bottleneck(summary: Summary, busiest: TrackSummary) -> str:
@@ -49,17 +51,21 @@ def _bottleneck(summary: Summary, busiest: TrackSummary) -> str:
 
 
 def _waiting(summary: Summary, busiest: TrackSummary) -> Iterator[str]:
-    streams = [track for track in summary.tracks if track.kind == "stream"]
-    busy = max((stream.share for stream in streams), default=1.0)
+    gpus = {track.device for track in summary.tracks if track.kind == "stream"}
+    shares = [device.share for device in summary.devices if device.name in gpus]
+    busy = max(shares, default=1.0)  # of all streams of a GPU together
     if busy < 1 - _LARGE and busiest.kind == "thread":
         yield (
-            f"No stream works more than {percent(busy)} of the time: the host does not keep the "
+            f"No GPU works more than {percent(busy)} of the time: the host does not keep the "
             "queues full."
         )
+    # A thread that waits while a device works is as it should be.
+    working = max((device.share for device in summary.devices), default=0.0) * summary.wall
     idlers = [
         track
         for track in summary.tracks
-        if track is not busiest and track.waiting >= _LARGE * summary.wall
+        if track is not busiest
+        and track.waiting - (working if track.kind == "thread" else 0) >= _LARGE * summary.wall
     ]
     if idlers:
         most = max(idlers, key=lambda track: track.waiting)

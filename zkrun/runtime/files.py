@@ -1,22 +1,23 @@
 """Files that are written whole or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
-from zkrun.errors import RunFailed
+from zkrun.errors import ResourceLimit, RunFailed, ZkrunError
 
-__all__ = ["write_whole"]
+__all__ = ["check_writable", "is_full", "write_whole"]
 
 
 def write_whole(path: Path, payload: bytes) -> None:
-    """Writes a temporary file beside `path`, then renames it. RunFailed where that cannot be done.
+    """Writes a temporary file beside `path`, then renames it.
 
     A file that is there keeps its permissions. What is no regular file (a pipe, a device) is
-    written to directly, for there is nothing to rename over.
+    written to directly, for there is nothing to rename over. Raises ResourceLimit where the disk
+    is full, and RunFailed where the file cannot be written for another reason.
     """
     try:
-        stream = path.is_relative_to("/dev") or path.is_relative_to("/proc")  # even to a file
-        if stream or (path.exists() and not path.is_file()):
+        if _is_stream(path):
             with path.open("ab") as file:
                 file.write(payload)
             return
@@ -33,5 +34,43 @@ def write_whole(path: Path, payload: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-    except OSError as error:
-        raise RunFailed(f"cannot write {path}: {error.strerror}") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that go in a circle
+        raise _refusal(path, error) from error
+
+
+def check_writable(path: Path) -> None:
+    """Raises what `write_whole` would, as far as it can be known; writes nothing."""
+    try:
+        place = path
+        if path.is_dir():
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not _is_stream(path):
+            path = path.resolve()
+            place = next(parent for parent in path.parents if parent.exists())
+            if not place.is_dir():
+                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        needed = os.W_OK | os.X_OK if place.is_dir() else os.W_OK
+        if not os.access(place, needed):
+            read_only = os.statvfs(place).f_flag & os.ST_RDONLY
+            reason = errno.EROFS if read_only else errno.EACCES
+            raise OSError(reason, os.strerror(reason))
+    except (OSError, RuntimeError) as error:
+        raise _refusal(path, error) from error
+
+
+def is_full(error: OSError) -> bool:
+    """Whether it says that the disk, or the user's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _is_stream(path: Path) -> bool:
+    if path.is_relative_to("/dev") or path.is_relative_to("/proc"):  # even to a file
+        return True
+    return path.exists() and not path.is_file()
+
+
+def _refusal(path: Path, error: OSError | RuntimeError) -> ZkrunError:
+    if not isinstance(error, OSError):
+        return RunFailed(f"cannot write {path}: {os.strerror(errno.ELOOP)}")
+    kind = ResourceLimit if is_full(error) else RunFailed
+    return kind(f"cannot write {path}: {error.strerror}")

@@ -1,0 +1,189 @@
+"""Where results and traces go: refused before the run, written whole, never lost in silence."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import START, Zkrun
+
+SUM = ("exec", "sum.json", "--input", "x=x.json")
+NEVER = "import zkrun.runtime.engine as e; e.run = lambda *_: 1 / 0; " + START
+"""A zkrun that has a defect as soon as it runs a program."""
+
+
+@pytest.mark.parametrize("option", ["--output", "--trace"])
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        (".", "Is a directory"),
+        ("x.json/result", "Not a directory"),
+        ("x.json/a/b", "Not a directory"),
+        ("a" * 300, "File name too long"),
+        ("circle", "Too many levels of symbolic links"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_found_before_the_run(
+    option: str, target: str, reason: str, zkrun: Zkrun, folder: Path
+) -> None:
+    (folder / "circle").symlink_to("circle")
+    done = zkrun(*SUM, "--output", "result.json", option, target, code=NEVER)
+    assert done.returncode == 4
+    assert done.stderr.decode().startswith("error: cannot write ")
+    assert done.stderr.decode().endswith(f": {reason}\n")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_found_before_the_run(zkrun: Zkrun, folder: Path) -> None:
+    (folder / "closed").mkdir(mode=0o500)
+    done = zkrun(*SUM, "--output", "closed/result.json", code=NEVER)
+    assert (done.returncode, b"Permission denied" in done.stderr) == (4, True)
+
+
+def test_folders_on_the_way_are_made(zkrun: Zkrun, folder: Path) -> None:
+    done = zkrun(*SUM, "--output", "a/b/result.json", "--trace", "a/c/trace")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "a/b/result.json").is_file()
+    assert (folder / "a/c/trace").is_file()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--output", "one", "--trace", "./one"),
+        ("--output", "sum.json"),
+        ("--trace", "sum.json"),
+        ("--output", "link.json"),
+        ("--output", "x.json"),
+        ("--trace", "x.json"),
+        ("--output", "wrong.json", "--expect", "wrong.json"),
+    ],
+)
+def test_one_file_for_two_things_is_refused(
+    options: tuple[str, ...], zkrun: Zkrun, folder: Path
+) -> None:
+    (folder / "link.json").symlink_to("x.json")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    done = zkrun(*SUM, *options)
+    assert done.returncode == 2
+    assert b"are the same file" in done.stderr
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_device_takes_several_things(zkrun: Zkrun) -> None:
+    assert zkrun(*SUM, "--output", "/dev/null", "--trace", "/dev/null").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*SUM, "--output", "/dev/full"),
+        (*SUM, "--trace", "/dev/full"),
+        (*SUM, "--output", "result.json", "--trace", "/dev/full"),
+        ("trace", "commitment.msgpack", "--perfetto", "/dev/full"),
+        ("convert", "sum.json", "/dev/full"),
+    ],
+)
+def test_a_full_disk_is_a_limit(arguments: tuple[str, ...], zkrun: Zkrun) -> None:
+    done = zkrun(*arguments)
+    assert done.returncode == 6
+    assert done.stderr.endswith(b"error: cannot write /dev/full: No space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["exec", "--help"], ["--version"], SUM])
+def test_standard_output_on_a_full_disk_is_a_limit(
+    arguments: list[str], folder: Path, tmp_path: Path
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", START, *arguments],
+            cwd=folder,
+            env={**os.environ, "HOME": str(tmp_path)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 6
+    assert done.stderr == b"error: cannot write to standard output: No space left on device\n"
+
+
+def test_standard_error_on_a_full_disk_leaves_the_exit_code(folder: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", START, "exec", "nothing.json"],
+            cwd=folder,
+            stderr=full,
+            check=False,
+        )
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [("", 4), ("--output -", 4), ("--json --output r.json", 4), ("--output r.json", 0)],
+)
+def test_a_result_is_not_lost_on_a_closed_standard_output(
+    options: str, code: int, folder: Path, tmp_path: Path
+) -> None:
+    command = f'"$0" -c "$1" exec sum.json --input x=x.json {options} >&-'
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, START],
+        cwd=folder,
+        env={**os.environ, "HOME": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert done.returncode == code
+    assert (b"standard output: it is closed" in done.stderr) == (code == 4)
+
+
+def test_a_trace_goes_through_a_pipe(zkrun: Zkrun) -> None:
+    sent = zkrun(*SUM, "--output", "result.json", "--trace", "-")
+    assert sent.returncode == 0
+    shown = zkrun("trace", "-", stdin=sent.stdout)
+    assert shown.stdout == zkrun("trace").stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--output", "-"), ("--output", "r.json", "--json")])
+def test_the_trace_and_the_result_do_not_share_standard_output(
+    options: tuple[str, ...], zkrun: Zkrun
+) -> None:
+    done = zkrun(*SUM, "--trace", "-", *options)
+    assert done.returncode == 2
+    assert b"cannot both take standard output" in done.stderr
+
+
+def test_standard_input_is_read_once(zkrun: Zkrun, folder: Path) -> None:
+    program = (folder / "sum.json").read_text().replace('"inputs": [', '"inputs": [' + TWIN)
+    (folder / "two.json").write_text(program)
+    done = zkrun("exec", "two.json", "--input", "x=-", "--input", "twin=-")
+    assert done.returncode == 2
+    assert b"cannot both come from standard input" in done.stderr
+
+
+TWIN = '{"name": "twin", "typ": {"kind": "Scalar"}}, '
+IMPORTS = """
+import os, signal, sys
+import zkrun.__main__
+class Press:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{name}":
+            try: os.kill(os.getpid(), signal.SIGINT)
+            except BaseException: pass
+sys.meta_path.insert(0, Press())
+zkrun.__main__.main()
+"""
+
+
+@pytest.mark.parametrize("name", ["typer", "zkrun.cli.exec", "zkrun.analysis"])
+def test_ctrl_c_during_imports_ends_zkrun_quietly(name: str, zkrun: Zkrun) -> None:
+    done = zkrun(*SUM, code=IMPORTS.format(name=name))
+    assert done.returncode == -signal.SIGINT  # a shell says 130
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_ctrl_c_that_is_ignored_stays_so(zkrun: Zkrun) -> None:
+    ignored = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    assert zkrun(*SUM, code=ignored + IMPORTS.format(name="typer")).returncode == 0
