@@ -421,11 +421,16 @@ def blob_elements(content: bytes) -> list[int]:
 
 def result_values(path: Path) -> tuple[bytes, int | None]:
     """(commitment or proof as 48 bytes, the evaluation or None) of a result file."""
-    document = json.loads(path.read_text())
-    values = document["values"]
-    point, y = values if document["typ"]["kind"] == "Tuple" else (values, None)
-    coordinates = None if point is None else (int(point[0], 16), int(point[1], 16))
-    return compress(coordinates), None if y is None else int(y, 16)
+    try:
+        document = json.loads(path.read_bytes())
+        values = document["values"]
+        point, y = values if document["typ"]["kind"] == "Tuple" else (values, None)
+        coordinates = None if point is None else (int(point[0], 16), int(point[1], 16))
+        return compress(coordinates), None if y is None else int(y, 16)
+    except (ValueError, LookupError, TypeError, OverflowError):
+        raise SystemExit(
+            f"eip4844: {path} is not a result of these programs: `zkrun exec --output` writes one"
+        ) from None
 
 
 def check(result: Path, blob: Path, z: int | None, setup: Path) -> bool:

@@ -164,6 +164,8 @@ def test_a_limit_below_the_arena() -> None:
     raw = document(memory={"gpu:0": 64})
     (finding,) = check(raw, limits={"gpu:0": 63, "gpu:1": 0}).diagnostics
     assert (finding.rule, finding.path) == ("ZK084", "/memory/gpu:0")
+    assert finding.help is not None
+    assert finding.help.startswith("shrink `memory`: the arena alone takes ")
 
 
 def test_operands_are_described_where_they_are_asked_for() -> None:

@@ -249,6 +249,13 @@ def test_every_command_takes_json_and_color(command: str, zkrun: Zkrun) -> None:
     assert "--color" in page
 
 
+def test_a_pipe_is_shown_all_of_a_program(zkrun: Zkrun, folder: Path) -> None:
+    program = json.loads((folder / "gpu.json").read_text())
+    program["inputs"][0]["name"] = "n" * 180
+    (folder / "long.json").write_text(json.dumps(program))
+    assert "n" * 180 + "   ScalarArray[4]" in zkrun("inspect", "long.json").stdout.decode()
+
+
 def test_a_failed_comparison_leaves_one_document(zkrun: Zkrun) -> None:
     done = zkrun(*VIRTUAL, "--expect", "wrong.json", "--json")
     assert done.returncode == 5

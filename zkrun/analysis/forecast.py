@@ -128,6 +128,9 @@ def check_limits(forecast: Forecast, limits: Mapping[str, int], report: Reporter
         }
         held = ", ".join(f"{nbytes} for {name}" for name, nbytes in parts.items() if nbytes)
         others = need.alive[:-1]
+        mend = "free memory before more is taken, in an order that Join or Wait establish"
+        if need.arena > limit:
+            mend = f"shrink `memory`: the arena alone takes {need.arena} bytes"
         hidden = len(others) - _SHOWN
         more = f" ({hidden} more than are shown)" if hidden > 0 else ""
         bound = "" if need.exact else "; the program is too large to say whether it can be as much"
@@ -136,6 +139,6 @@ def check_limits(forecast: Forecast, limits: Mapping[str, int], report: Reporter
             f"{device} may hold {need.total} bytes at once, its limit is {limit}: {held}"
             f"{more}{bound}",
             path=need.peak_at or (pointer(("memory", device)) if need.arena else ""),
-            help="free memory before more is taken, in an order that Join or Wait establish",
+            help=mend,
             related=tuple(Related(at, "is alive then as well") for at in others[:_SHOWN]),
         )

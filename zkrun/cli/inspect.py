@@ -54,7 +54,7 @@ def command(
     if json:
         emit_json(_described(document, analysis, rates))
     else:
-        show(*_tables(document, analysis, rates), stream=sys.stdout, least=92)
+        show(*_tables(document, analysis, rates), stream=sys.stdout, least=92, cut=False)
         emit("".join(f"{line}\n" for line in _listing(document, analysis)))
         if analysis.diagnostics:
             show_diagnostics(analysis.diagnostics, document)

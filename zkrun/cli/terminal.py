@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _WIDTH = 100  # of text that goes to a file or a pipe
+_UNCUT = 10_000  # columns that no line of a table reaches
 
 
 @dataclass(slots=True)
@@ -86,10 +87,12 @@ def show(
     stream: TextIO | None = None,
     least: int = 0,
     wrap: bool = True,
+    cut: bool = True,
 ) -> None:
     """Shows rich renderables, on standard error or `stream`, at least `least` columns wide.
 
-    Without `wrap`, long lines of text are left to the terminal.
+    Without `wrap`, long lines of text are left to the terminal. Without `cut`, what goes to a file
+    or a pipe is as wide as it has to be.
     """
     from io import StringIO
 
@@ -98,6 +101,8 @@ def show(
     if stream is None:
         stream = sys.stderr
     colored = _colored(stream)
+    if not cut and not stream.isatty():
+        least = _UNCUT
     console = Console(
         file=StringIO(),
         width=max(width(stream), least),

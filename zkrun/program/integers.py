@@ -26,7 +26,7 @@ class NotANumber(ValueError):
 def parse_integer(value: Any) -> int:
     """The non-negative integer that a text or an integer stands for. Raises NotANumber.
 
-    Text may be of any size (to a million digits); an integer outside text has at most 64 bits.
+    Text may be of any size (to 1048576 digits); an integer outside text has at most 64 bits.
     """
     if type(value) is int:
         if value < 0:

@@ -33,6 +33,7 @@ def schema() -> dict[str, Any]:
             {"type": "array", "items": {"$ref": "#/$defs/V"}},
         ],
     }
+    document["description"] = "One program."
     document["required"] = ["format", "version", *document["required"]]
     del document["properties"]["folder"]
     document["properties"]["memory"]["additionalProperties"] = False

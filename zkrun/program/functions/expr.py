@@ -115,7 +115,9 @@ class _Parser:
         name, sign = self.take(), self.tokens[self.next]
         if name.kind != "name" or sign.kind != "=":
             wrong = name if name.kind != "name" else sign
-            raise ExpressionError(f'expected "name = …", found {wrong.text!r} at {wrong.at}')
+            raise ExpressionError(
+                f'expected "name = …", found {wrong.text!r} at character {wrong.at}'
+            )
         self.next += 1
         if _INPUT.fullmatch(name.text):
             raise ExpressionError(f"{name.text} is an input and cannot be assigned")
@@ -176,10 +178,16 @@ class _Parser:
         if token.kind == "number":
             value = parse_integer(token.text)
             if value >= self.modulus:
-                raise ExpressionError(f"the number at {token.at} is not below the modulus")
+                raise ExpressionError(
+                    f"the number at character {token.at} is not below the modulus"
+                )
             return self.builder.constant(value)
         if token.kind != "name":
-            raise ExpressionError(f"a value is missing before {token.text!r} at {token.at}")
+            doubled = token.kind == "*" and self.tokens[self.next - 2].kind == "*"
+            hint = ': a power is written with "^"' if doubled else ""
+            raise ExpressionError(
+                f"a value is missing before {token.text!r} at character {token.at}{hint}"
+            )
         if match := _INPUT.fullmatch(token.text):
             return self.builder.input(int(match[1]))
         if token.text not in self.names:
@@ -189,10 +197,12 @@ class _Parser:
     def power(self, base: int) -> int:
         token = self.take()
         if token.kind != "number":
-            raise ExpressionError(f"the exponent at {token.at} must be a non-negative integer")
+            raise ExpressionError(
+                f"the exponent at character {token.at} must be a non-negative integer"
+            )
         exponent = parse_integer(token.text)
         if exponent >> 64:
-            raise ExpressionError(f"the exponent at {token.at} has more than 64 bits")
+            raise ExpressionError(f"the exponent at character {token.at} has more than 64 bits")
         if self.tokens[self.next].kind == "^":
             at = self.tokens[self.next].at
             raise ExpressionError(f'"^" follows "^" at character {at}: write parentheses')

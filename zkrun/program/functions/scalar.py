@@ -13,7 +13,7 @@ __all__ = ["SIGNATURES", "ScalarPow"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=PARAMS)
 class ScalarPow:
-    """`exp`: the exponent, not negative, an integer or text of any size."""
+    """`exp`: the exponent, not negative, an integer or text of up to 1048576 digits."""
 
     exp: Integer
 
