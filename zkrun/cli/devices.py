@@ -19,10 +19,10 @@ def command(json: JsonOption = False, color: ColorOption = None) -> None:
     from dataclasses import asdict
 
     from zkrun.cli.terminal import emit_json
-    from zkrun.devices.registry import describe_devices
+    from zkrun.devices.registry import describe_devices, missing_devices
 
     devices = describe_devices()
-    missing = [] if any(_is_gpu(device) for device in devices) else [_NO_GPU]
+    missing = [] if any(_is_gpu(device) for device in devices) else [*missing_devices(), _NO_GPU]
     if json:
         emit_json(
             {

@@ -36,11 +36,12 @@ def fused_unit(graph: Graph, curve: Curve, scalars: tuple[bool, ...], outputs: i
         f"using Field = {field};",
         "__global__ void __launch_bounds__(elementwise_threads)",
         f"    fused(const {job} job) {{",
-        "  const uint64_t i = element_number();",
-        "  if (i >= job.count) return;",
+        "  const uint64_t number = element_number();",
+        "  // The threads behind the last element take it as well, and store nothing.",
+        "  const uint64_t i = number < job.count ? number : job.count - 1;",
         *(f"  {line}" for line in _statements(graph, curve, scalars)),
         *(
-            f"  store(job.out[{output}].at(i), v{node});"
+            f"  store_element(job.out[{output}], number, v{node});"
             for output, node in enumerate(graph.outputs)
         ),
         "}",

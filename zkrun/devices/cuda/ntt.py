@@ -31,7 +31,10 @@ _POWER_RUN = 16  # columns that a thread of power_table fills
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a transform is cut: the bits of each pass, of a thread's elements and of a tile."""
+    """How a transform is cut: the bits of each pass, of a thread's elements and of a tile.
+
+    Every pass has more bits than a thread's elements, or tiles of several columns.
+    """
 
     passes: tuple[int, ...]
     held: int
@@ -39,14 +42,14 @@ class Shape:
 
 
 def best_shape(k: int) -> Shape:
-    """The fastest shape known for 2^k elements."""
+    """The fastest shape known for 2^k elements, as measured on an H200."""
     if k <= 10:
         return Shape((k,), 2 if k < 9 else 3, 10)
     if k <= 16:
         return Shape(_even(k, 2), 2, 9)
-    if k <= 19:
+    if k <= 20:
         return Shape(_even(k, 2), 3, 10)
-    return Shape(_even(k, 3), 2 if k == 20 else 3, 9 if k == 20 else 10)
+    return Shape(_even(k, 3), 2, 9)
 
 
 def _even(k: int, passes: int) -> tuple[int, ...]:

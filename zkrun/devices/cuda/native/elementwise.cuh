@@ -5,6 +5,7 @@
 #include "field.hpp"
 #include "inversion.cuh"
 #include "memory.cuh"
+#include "whole_sectors.cuh"
 
 namespace zkrun {
 
@@ -20,6 +21,12 @@ struct Pairwise {
   DeviceView<F> c, a, b;
 };
 
+// By all threads of a block: a[i] = x, if there is such an element.
+template <class F>
+__device__ __forceinline__ void store_element(const DeviceView<F>& a, uint64_t i, const F& x) {
+  store_whole_sectors(i < a.length ? a.at(i) : nullptr, x);
+}
+
 template <class F>
 __device__ __forceinline__ F load_or_zero(const DeviceView<F>& a, uint64_t i) {
   return i < a.length ? load(a.at(i)) : F::zero();
@@ -31,20 +38,18 @@ enum class PairwiseOperation { add, subtract, multiply };
 template <class F, PairwiseOperation operation>
 __global__ void __launch_bounds__(elementwise_threads) pairwise(const Pairwise<F> job) {
   const uint64_t i = element_number();
-  if (i >= job.c.length) return;
   const F a = load_or_zero(job.a, i), b = load_or_zero(job.b, i);
   F c;
   if (operation == PairwiseOperation::add) c = a + b;
   if (operation == PairwiseOperation::subtract) c = a - b;
   if (operation == PairwiseOperation::multiply) c = a * b;
-  store(job.c.at(i), c);
+  store_element(job.c, i, c);
 }
 
 // c[i] = a[i] b[i mod length of b]: scaling, where b is one element.
 template <class F>
 __global__ void __launch_bounds__(elementwise_threads) multiply_cyclic(const Pairwise<F> job) {
   const uint64_t i = element_number();
-  if (i >= job.c.length) return;
   const uint64_t period = job.b.length;
   uint64_t j = 0;
   if (period > 1) {
@@ -54,7 +59,9 @@ __global__ void __launch_bounds__(elementwise_threads) multiply_cyclic(const Pai
       j = i % period;
     }
   }
-  store(job.c.at(i), load(job.a.at(i)) * load(job.b.at(j)));
+  F c = F::zero();
+  if (i < job.c.length) c = load(job.a.at(i)) * load(job.b.at(j));
+  store_element(job.c, i, c);
 }
 
 // a[i] *= low[i mod 2^log_low] high[i >> log_low].
@@ -85,10 +92,9 @@ struct Fill {
 template <class F>
 __global__ void __launch_bounds__(elementwise_threads) fill(const Fill<F> job) {
   const uint64_t i = element_number();
-  if (i >= job.a.length) return;
   F value = job.others;
   if (i == 0) value = job.first;
-  store(job.a.at(i), value);
+  store_element(job.a, i, value);
 }
 
 // s = 1 / s. *failed becomes 1 where s is 0, which stays.

@@ -21,6 +21,7 @@
 #include "field.hpp"
 #include "memory.cuh"
 #include "shared_memory.cuh"
+#include "whole_sectors.cuh"
 
 namespace zkrun {
 
@@ -153,7 +154,7 @@ __global__ void __launch_bounds__(H == 3 ? 256 : 512, H == 3 ? 2 : 1) ntt_pass(c
   ZK_UNROLL
   for (int i = 0; i < size; i++) {
     const uint32_t output = first_row | __brev(i) >> (32 - log_rows);
-    store(pass.target.at(origin + output * pass.out.row), x[i]);
+    store_whole_sectors(pass.target.at(origin + output * pass.out.row), x[i]);
   }
 }
 
