@@ -256,6 +256,13 @@ def test_a_pipe_is_shown_all_of_a_program(zkrun: Zkrun, folder: Path) -> None:
     assert "n" * 180 + "   ScalarArray[4]" in zkrun("inspect", "long.json").stdout.decode()
 
 
+def test_a_machine_may_come_from_standard_input(zkrun: Zkrun, folder: Path) -> None:
+    machine = (folder / "machine.json").read_bytes()
+    piped = zkrun("inspect", "gpu.json", "--machine", "-", stdin=machine)
+    assert piped.returncode == 0
+    assert piped.stdout == zkrun("inspect", "gpu.json", "--machine", "machine.json").stdout
+
+
 def test_a_failed_comparison_leaves_one_document(zkrun: Zkrun) -> None:
     done = zkrun(*VIRTUAL, "--expect", "wrong.json", "--json")
     assert done.returncode == 5

@@ -1,4 +1,4 @@
-"""The reference page: its first program runs as it says, and it lists every rule of `validate`.
+"""The reference page: its programs run as it says, and it lists every rule of `validate`.
 
 ZKRUN_BLESS=1 writes the list anew.
 """
@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 
+import pytest
 from conftest import Zkrun
 
 from zkrun.analysis.rules import RULES
@@ -33,12 +34,36 @@ def test_it_lists_every_rule() -> None:
     assert PAGE.read_text(encoding="utf-8") == wanted
 
 
-def test_its_first_program_runs_as_it_says(folder: Path, zkrun: Zkrun) -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    program, after = re.findall(r"```json\n(.*?)```(.*?)\n\n#", text, re.DOTALL)[0]
-    value, result = re.findall(r"`(\{.*?\})`", after.replace("\n", " "))
-    (folder / "add.json").write_text(program)
-    (folder / "given.json").write_text(value)
-    done = zkrun("exec", "add.json", "--input", "x=given.json")
+EXAMPLE = re.compile(
+    r"```json\n(?P<program>.*?)```\n\nWith `(?P<value>[^`]*)` in `x\.json`, "
+    r"`zkrun (?P<typed>[^`]*)` prints\n`(?P<result>[^`]*)`\.\n",
+    re.DOTALL,
+)
+EXAMPLES = list(EXAMPLE.finditer(PAGE.read_text(encoding="utf-8")))
+
+
+def test_it_has_examples() -> None:
+    programs = PAGE.read_text(encoding="utf-8").count('```json\n{\n  "format"')
+    assert len(EXAMPLES) == programs == 4
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: str(example["typed"].split()[1]))
+def test_its_programs_run_as_it_says(example: re.Match[str], folder: Path, zkrun: Zkrun) -> None:
+    words = example["typed"].split()
+    (folder / words[1]).write_text(example["program"])
+    (folder / "x.json").write_text(example["value"])
+    assert zkrun("validate", words[1]).stderr == b""
+    done = zkrun(*words)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == json.loads(result)
+    assert done.stdout.decode() == example["result"] + "\n"
+
+
+def test_without_its_join_the_example_of_threads_is_refused(folder: Path, zkrun: Zkrun) -> None:
+    (text,) = [example["program"] for example in EXAMPLES if '"Fork"' in example["program"]]
+    without = text.replace('    {"op": "Join", "thread": 0},\n', "")
+    assert without != text
+    (folder / "lone.json").write_text(without)
+    done = zkrun("validate", "lone.json", "--json")
+    assert done.returncode == 3
+    first = json.loads(done.stdout)["diagnostics"][0]
+    assert (first["rule"], first["path"]) == ("ZK060", "/instructions/5")

@@ -27,13 +27,15 @@ def load_rates(machine: str, curve: Curve) -> Rates:
 
         return measure(curve, machine == "virtual")
     import json
+    import sys
     from pathlib import Path
 
     from zkrun.analysis.rates import Rates
     from zkrun.errors import UsageError
 
     try:
-        return Rates.from_json(json.loads(Path(machine).read_bytes()))
+        text = sys.stdin.buffer.read() if machine == "-" else Path(machine).read_bytes()
+        return Rates.from_json(json.loads(text))
     except OSError as error:
         raise UsageError(f"cannot read the machine {machine}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

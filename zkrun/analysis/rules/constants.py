@@ -37,7 +37,8 @@ FILE_OUTSIDE = Rule(
     "file leaves the program's folder",
     "constants",
     "A program may read only what lies in its own folder: no absolute paths, no `..` and no "
-    "symbolic link that leads out of it. For a program on standard input it is the working directory.",
+    "symbolic link that leads out of it. For a program on standard input it is the working "
+    "directory.",
 )
 FILE_TOO_SHORT = Rule(
     "ZK095",
