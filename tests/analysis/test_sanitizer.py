@@ -113,6 +113,26 @@ RACES: dict[str, tuple[list[Instruction], str, str]] = {
     ),
 }
 
+RACES["another thread's Wait on the same stream is luck"] = (
+    [
+        *GPU_ARRAY,
+        record(0, 0),
+        fork(1, wait(0, 1)),
+        allocate(3),
+        BACK,
+        record(1, 1),
+        wait(1),
+        join(1),
+    ],
+    "Transfer at /instructions/",
+    "FuncCall at /instructions/3",
+)
+RACES["a variable bound anew while another thread frees what it refers to"] = (
+    [allocate(2), copy(2, 3), allocate(5), fork(1, free(2)), copy(5, 3), join(1)],
+    "CopyRegister at /instructions/4",
+    "variable 3",
+)
+
 ORDERED: dict[str, list[Instruction]] = {
     "by an event": [*GPU_ARRAY, allocate(3), record(0, 0), wait(0, 1), BACK, free(2, stream=1)],
     "by a thread's event": [

@@ -61,18 +61,13 @@ class Feed:
 
     def __init__(self) -> None:
         self._actors: dict[int, tuple[int, list[int], list[Stamp]]] = {}
-        self._learnt: list[Stamp] = []
 
-    def learn(self, stamp: Stamp) -> None:
-        """All that passes from now on comes after this moment of another."""
-        self._learnt.append(stamp)
-
-    def step(self, issue: Stamp) -> Stamp:
-        """The moment at which work passes that was queued at another."""
+    def step(self, issue: Stamp, waited: Stamp | None = None) -> Stamp:
+        """The moment at which work passes that was queued at another; of a Wait, after a third."""
         if issue.actor not in self._actors:
             self._actors[issue.actor] = (next(_numbers), [], [])
         actor, issued, passed = self._actors[issue.actor]
-        before = [issue, *self._learnt]
+        before = [issue] if waited is None else [issue, waited]
         for thread, (_, times, stamps) in self._actors.items():
             known = issue.time if thread == issue.actor else issue.clock.get(thread, -1)
             if at := bisect_right(times, known):

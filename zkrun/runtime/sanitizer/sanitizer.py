@@ -70,6 +70,7 @@ class Sanitizer:
         named = [(variable, linker.slot(variable)) for variable in (*uses, *unbinds)]
         # A RemoveRegister may tidy up what refers to memory that is gone.
         alive = [] if isinstance(it, op.RemoveRegister) else named
+        bound = [(variable, linker.slot(variable)) for variable in binds]
         touched = touches(linker, at, it)
         stream = linker.slot(it.arg[-1]) if _is_queued_call(linker, at, it) else None
         if getattr(it, "stream", None) is not None:
@@ -86,6 +87,9 @@ class Sanitizer:
                         raise RunFailed(f"sanitizer: variable {variable} is not bound yet")
                     for leaf in leaves(slots[slot]):
                         self._use(leaf, use)
+                for variable, slot in bound:
+                    if slots[slot] is not None:
+                        self._bind(variable, slots[slot], use)
                 issue = _Issue(stamp, touched(), None, getattr(it, "event", None))
                 if stream is not None or isinstance(it, op.Deallocate):
                     self._issues[at] = issue
@@ -116,9 +120,8 @@ class Sanitizer:
         """Queued work of the instruction at a position comes to its turn on a stream."""
         with self._lock:
             issue = self._issues.pop(at)
-            if waits and issue.event in self._recorded:
-                feed.learn(self._recorded[issue.event])
-            stamp = feed.step(issue.stamp)
+            waited = self._recorded.get(issue.event) if waits and issue.event is not None else None
+            stamp = feed.step(issue.stamp, waited)
             if issue.event is not None and not waits:
                 self._recorded[issue.event] = stamp
             self._touch(issue.touches, stamp, at)
@@ -148,6 +151,17 @@ class Sanitizer:
                 other = history.use(access) if does == "uses" else history.alter(access)
                 if other is not None:
                     self._fail(access, f"variable {variable}", other)
+
+    def _bind(self, variable: int, value: Value, access: Access) -> None:
+        """Variables are bound anew only when the memory that they refer to is freed."""
+        for leaf in leaves(value):
+            life = self._life(leaf)
+            change = life.uses.change if life else None
+            if change is not None and change.does == "frees":
+                if access.stamp.after(change.stamp):
+                    return
+                self._fail(access._replace(does="binds"), f"variable {variable}", change)
+        raise RunFailed(f"sanitizer: variable {variable} is bound already")
 
     # Memory
 
