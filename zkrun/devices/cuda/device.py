@@ -24,7 +24,6 @@ from zkrun.program.signature import Call
 __all__ = ["CudaDevice"]
 
 _ON_DEVICE, _TO_DEVICE = 3, 1
-_PEER_ACCESS_ENABLED = 704
 
 
 class CudaDevice(Device):
@@ -48,7 +47,6 @@ class CudaDevice(Device):
         self._opened = 0
         self._lock = threading.Lock()
         self._cancelled = self._closed = False
-        _enable_peers(index)
 
     def use(self) -> None:
         """Makes this GPU the calling thread's."""
@@ -272,14 +270,3 @@ def _installed(call: Call) -> Launch:
             function(mutable, immutable)
 
     return launch
-
-
-def _enable_peers(index: int) -> None:
-    """Lets kernels and copies of this GPU reach the memory of the others, where the machine can."""
-    for other in range(runtime.getDeviceCount()):
-        if other != index and runtime.deviceCanAccessPeer(index, other):
-            try:
-                runtime.deviceEnablePeerAccess(other)
-            except runtime.CUDARuntimeError as error:
-                if error.status != _PEER_ACCESS_ENABLED:
-                    raise

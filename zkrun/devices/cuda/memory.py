@@ -6,6 +6,7 @@ block freed in the order of a stream goes back when the work queued there before
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ class DevicePool:
         runtime.memPoolSetAttribute(pool, runtime.cudaMemPoolAttrReleaseThreshold, 2**64 - 1)
         # No block may wait for work of another stream: a fresh one is used on any, at once.
         runtime.memPoolSetAttribute(pool, runtime.cudaMemPoolReuseAllowInternalDependencies, 0)
+        _let_peers_reach(pool, device)
         self._pool = pool
 
     def allocate(self, nbytes: int) -> int:
@@ -100,6 +102,33 @@ class DevicePool:
         return address
 
 
+class _Access(ctypes.Structure):
+    """CUmemAccessDesc of the driver: a device, and that it may read and write."""
+
+    _fields_ = (("location_type", ctypes.c_int), ("id", ctypes.c_int), ("flags", ctypes.c_int))
+
+
+_DEVICE_LOCATION, _READ_AND_WRITE = 1, 3
+
+
+def _let_peers_reach(pool: int, device: int) -> None:
+    """Lets the other GPUs use a pool's memory, where the machine can: copies go straight then."""
+    peers = [
+        other
+        for other in range(runtime.getDeviceCount())
+        if other != device and runtime.deviceCanAccessPeer(other, device)
+    ]
+    if not peers:
+        return
+    accesses = (_Access * len(peers))(
+        *(_Access(_DEVICE_LOCATION, peer, _READ_AND_WRITE) for peer in peers)
+    )
+    # CuPy has no call for it. Where it fails, copies go by way of the host: slower, and as right.
+    ctypes.CDLL("libcuda.so.1").cuMemPoolSetAccess(
+        ctypes.c_void_p(pool), accesses, ctypes.c_size_t(len(peers))
+    )
+
+
 class PinnedSlabs:
     """Slabs of page-locked memory, kept for the next transfers: locking pages takes long."""
 
@@ -127,8 +156,6 @@ class PinnedSlabs:
 
     def wipe(self) -> None:
         """Overwrites what the slabs last held, where nobody uses them."""
-        import ctypes
-
         with self._changed:
             for address in self._free:
                 ctypes.memset(address, 0, SLAB)
