@@ -178,7 +178,7 @@ def concurrent(raw: Raw) -> bool:
 
 
 SAMPLES = {
-    path.parent.name: (json.loads(path.read_bytes()), path.parent)
+    path.parent.name: (json.loads(path.read_bytes()), None)
     for path in sorted((ROOT / "programs").glob("*/program.json"))
 }
 GOLDEN = {
@@ -193,9 +193,20 @@ SHORT = {
 }
 
 
+def files_of_zeros(raw: Raw, folder: Path) -> None:
+    """Stands in for the files of a program's constants, which are built and not in the tree."""
+    for constant in raw.get("constants", []):
+        data = constant["data"]
+        if "file" in data:
+            with (folder / data["file"]).open("ab") as file:
+                file.truncate(max(file.tell(), data["offset"] + data["nbytes"]))
+
+
 @pytest.mark.parametrize("name", [*SAMPLES, *GOLDEN, *SHORT])
-def test_mutants_of_written_programs(name: str) -> None:
+def test_mutants_of_written_programs(name: str, tmp_path: Path) -> None:
     raw, folder = {**SAMPLES, **GOLDEN, **SHORT}[name]
+    if name in SAMPLES:
+        files_of_zeros(raw, folder := tmp_path)
     tally = Tally()
     tally.judge(raw, folder)
     assert tally.counted or not concurrent(raw)
