@@ -113,9 +113,7 @@ def critical_path(tasks: Sequence[Task], cost: Callable[[Task], float]) -> tuple
     """
     chains, needs = chains_of([task.node for task in tasks])
     previous = {
-        index: earlier
-        for indices in chains.values()
-        for earlier, index in pairwise(indices)
+        index: earlier for indices in chains.values() for earlier, index in pairwise(indices)
     }
     until: list[float] = []  # the cost of the costliest chain that ends in each task
     through: list[int] = []  # the task before it there; -1 for none
