@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times the GPU's kernels, device-resident, and prints one table.
 
-    scripts/bench_gpu [rates] [msm] [--curves bn254,bls12_381] [--group g1] [--logs 16,18,20]
+    scripts/bench_gpu.py [rates] [msm] [--curves bn254,bls12_381] [--group g1] [--logs 16,18,20]
                       [--repeats 15] [--widths 13,14] [--vectors 1] [--kernels]
 
 rates: multiplications and additions a second, in registers.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long the analysis takes: programs of 100,000 and 1,000,000 instructions on 8 tracks.
 
-    scripts/bench_validate [INSTRUCTIONS ...]
+    scripts/bench_validate.py [INSTRUCTIONS ...]
 
 Four threads, each with a stream of a GPU, repeat a small round: allocate, fill, slice, copy to the
 GPU, transform there, copy back, wait, free. The memory on the GPU is of the pool and of the arena
