@@ -84,6 +84,17 @@ def _broken(raw: dict[str, Any], *path: Any, value: Any) -> bytes:
         (("gpu",), "other"),
         (("machine",), {"zkrun": 1}),
         (("iterations",), [1.5]),
+        (("iterations",), [-1]),
+        (("wall",), -1),
+        (("memory", 0, 0), -(2**63)),
+        (("devices", 0, 1), -1),
+        (("spans", "start"), (-(2**40)).to_bytes(8, "little", signed=True) * 7),
+        (("tracks", 0, 3), "\x1b[2J"),
+        (("instructions", 0, 0), "\x1b[2J"),
+        (("instructions", 0, 3), "\x1b[2J"),
+        (("instructions", 2, 9), "\x1b[2J"),
+        (("memory", 0, 1), "\x1b[2J"),
+        (("devices", 0, 0), "\x1b[2J"),
     ],
 )
 def test_broken_traces_are_refused(

@@ -83,7 +83,7 @@ def _rows(raw: Any, cls: type[Any], where: str) -> list[Any]:
         if not isinstance(row, list) or len(row) != len(checks):
             raise ValueError(f"{where}[{index}] does not have {len(checks)} fields")
         for value, (name, types, choices) in zip(row, checks, strict=True):
-            if type(value) not in types or (choices and value not in choices):
+            if not _fits(value, types, choices):
                 raise ValueError(f"{where}[{index}].{name} is {str(value)[:40]!r}")
         rows.append(cls(*row))
     return rows
@@ -124,26 +124,33 @@ def _plain(hint: Any) -> tuple[tuple[type[Any], ...], tuple[Any, ...]]:
     return arguments, ()
 
 
+def _fits(value: Any, types: tuple[type[Any], ...], choices: tuple[Any, ...]) -> bool:
+    """Whether it is of one of the types and one of the choices; no number is negative."""
+    if type(value) not in types or (choices and value not in choices):
+        return False
+    return type(value) is not int or value >= 0
+
+
 def _expect(value: Any, hint: Any, where: str) -> None:
     origin = get_origin(hint)
     if origin is list:
         inner = get_args(hint)[0]
         good = isinstance(value, list) and (
-            inner is Any or all(type(item) is inner for item in value)
+            inner is Any or all(_fits(item, (inner,), ()) for item in value)
         )
     elif origin is dict:
         good = isinstance(value, dict) and all(
             isinstance(key, str) and isinstance(item, str) for key, item in value.items()
         )
     else:
-        types, choices = _plain(hint)
-        good = type(value) in types and (not choices or value in choices)
+        good = _fits(value, *_plain(hint))
     if not good:
         raise ValueError(f"its {where} is {str(value)[:40]!r}")
 
 
 def _cross_check(trace: Trace) -> None:
-    """Indices must point into their tables, for the reports trust them."""
+    """What the reports trust: indices point into their tables, times follow each other, and names
+    that they show as they are can be printed."""
     tracks, instructions = len(trace.tracks), len(trace.instructions)
     if any(track.id != index for index, track in enumerate(trace.tracks)):
         raise ValueError("the ids of its tracks are not their indices")
@@ -157,8 +164,16 @@ def _cross_check(trace: Trace) -> None:
         and max(spans.kind) <= 1
     ):
         raise ValueError("a span names a track or an instruction that is not there")
+    if min(spans.start, default=0) < 0:
+        raise ValueError("a span starts before the run")
     if any(start > end for start, end in zip(spans.start, spans.end, strict=True)):
         raise ValueError("a span ends before it starts")
     for flow in trace.flows:
         if not (0 <= flow.record_track < tracks and 0 <= flow.wait_track < tracks):
             raise ValueError("a flow names a track that is not there")
+    names = {track.device for track in trace.tracks} | {use.name for use in trace.devices}
+    names |= {sample.device for sample in trace.memory}
+    for info in trace.instructions:
+        names |= {info.op, info.device, info.src or "", info.dst or ""}
+    if not all(name.isprintable() for name in names):
+        raise ValueError("the name of a device or an instruction cannot be printed")
