@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ from program_kit import (
     wait,
 )
 
+from zkrun.devices.cpu.device import CpuDevice
+from zkrun.devices.virtual.stream import VirtualStream
 from zkrun.errors import InvalidProgram, Mismatch, ResourceLimit, RunFailed, UsageError
+from zkrun.program.document import Program
 
 
 def fork(thread: int, *instructions: dict[str, Any]) -> dict[str, Any]:
@@ -245,12 +249,63 @@ def test_more_memory_than_there_is_is_refused() -> None:
         ({"timeout": 0.0}, "time limit"),
         ({"limits": {"gpu:1": 5}}, "gpu:1"),
         ({"limits": {"cpu": -5}}, "negative"),
+        ({"limits": {"cpu": 1 << 64}}, "more than any memory"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], words: str) -> None:
     document = program(load(0, 0), result(0), constants=[scalars("c", [1])])
     with pytest.raises(UsageError, match=words):
         run(document, **options)
+
+
+def with_a_stream() -> Program:
+    return program(
+        load(0, 0), allocate(1, STREAM, "gpu:0"), result(0), constants=[scalars("c", [1])]
+    )
+
+
+def test_a_stream_that_the_system_gives_no_thread_is_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if "stream" in thread.name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(ResourceLimit, match=r"/instructions/1 .* no thread"):
+        run(with_a_stream())
+
+
+def test_a_stream_that_fails_when_everything_has_returned_fails_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+
+    def synchronize(stream: VirtualStream) -> None:
+        calls.append(stream)
+        if len(calls) == 2:  # the first one is that of Return
+            raise RunFailed("the device was lost")
+
+    monkeypatch.setattr(VirtualStream, "synchronize", synchronize)
+    with pytest.raises(RunFailed, match="the device was lost"):
+        run(with_a_stream())
+
+
+def test_devices_are_closed_also_where_a_stream_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    close, closed = VirtualStream.close, []
+
+    def broken(stream: VirtualStream) -> None:
+        close(stream)
+        raise RunFailed("the stream is lost")
+
+    monkeypatch.setattr(VirtualStream, "close", broken)
+    monkeypatch.setattr(CpuDevice, "close", lambda cpu: closed.append(cpu.name))
+    with pytest.raises(RunFailed, match="the stream is lost"):
+        run(with_a_stream())
+    assert closed == ["cpu"]
 
 
 def test_an_invalid_program_never_starts() -> None:

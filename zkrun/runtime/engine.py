@@ -94,6 +94,8 @@ def _check_options(named: list[str], options: Options) -> None:
             )
         if limit < 0:
             raise UsageError(f"the limit of {name} is negative")
+        if limit >> 63:
+            raise UsageError(f"the limit of {name} is more than any memory has")
 
 
 def _survey(program: Program) -> tuple[list[str], dict[int, str]]:
@@ -215,8 +217,10 @@ def _once(job: _Job, pool: Pool, want_result: bool) -> tuple[Recording, Result |
         ]
         return Recording(run, linker.calls, uses), result
     finally:
-        run.release()
-        close_devices(devices)
+        try:
+            run.release()
+        finally:
+            close_devices(devices)
 
 
 def _place_inputs(program: Program, images: list[bytearray], cpu: Device) -> list[Data]:

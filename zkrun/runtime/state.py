@@ -147,6 +147,8 @@ class Run:
                 self.started[joined].ended.wait()
                 joined += 1
             self.synchronize()
+        except BaseException as error:  # a device that is lost, say: the run must not succeed
+            self.fail(None, error)
         finally:
             self.end = perf_counter_ns()
             self.ended = True

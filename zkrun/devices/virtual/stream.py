@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zkrun.devices.base import Cancelled, Clock, Event, Stream
+from zkrun.errors import ResourceLimit
 
 if TYPE_CHECKING:
     from zkrun.devices.virtual.device import VirtualGpu
@@ -63,7 +64,10 @@ class VirtualStream(Stream):
         self._closing = False
         self._error: BaseException | None = None
         self._worker = threading.Thread(target=self._loop, name=name, daemon=True)
-        self._worker.start()
+        try:
+            self._worker.start()
+        except RuntimeError as error:
+            raise ResourceLimit(f"{name}: the system gives no thread for it") from error
 
     def run(self, at: int, work: Work) -> None:
         self._put(at, work)
