@@ -19,6 +19,7 @@ from zkrun.algebra.curves import BLS12_381, BN254, CURVES, Curve
 from zkrun.errors import InvalidProgram, Mismatch, UsageError
 from zkrun.program.document import Program
 from zkrun.program.types import Point, PointArray, Scalar, ScalarArray, Typ, element_size
+from zkrun.runtime.constants import close_constants, load_constants
 from zkrun.runtime.images import check_image, from_canonical, parse, render, to_canonical
 
 CURVE = st.sampled_from([BN254, BLS12_381])
@@ -234,6 +235,34 @@ def test_files_that_are_no_values(tmp_path: Path) -> None:
         assert "cannot read" in refusal(UsageError, tmp_path / name)
 
 
+NPY = b"\x93NUMPY\x01\x00"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\x03\x04garbage",  # NumPy takes it for an archive
+        NPY + b"\x40\x00" + b"(" * 63 + b"\n",
+        NPY
+        + b"\x4a\x00{'descr': '<u8', 'fortran_order': False, 'shape': (99999999999999999999,)} \n",
+        NPY
+        + b"\x40\x00"
+        + b"{1: 2, 'descr': '<u8', 'fortran_order': False, 'shape': ()}".ljust(63)
+        + b"\n",
+    ],
+)
+def test_broken_npy_files_are_refused(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "x.npy"
+    file.write_bytes(content)
+    document = program(
+        {"op": "LoadInput", "src": 0, "dst": 0},
+        result(0),
+        inputs=[{"name": "x", "typ": array(2)}],
+    )
+    with pytest.raises(InvalidProgram, match=r"is not a \.npy file of one array"):
+        run(document, {"x": file})
+
+
 def test_names_of_inputs() -> None:
     document = echo(SCALAR)
     with pytest.raises(UsageError, match="no value is given for input 'a'"):
@@ -349,6 +378,19 @@ def test_a_mapped_constant_takes_no_memory(tmp_path: Path) -> None:
     outcome = run(document)
     assert numbers(outcome) == [0, 0]
     assert outcome.trace.devices[0].peak < 1 << 20
+
+
+def test_an_interrupted_copy_of_a_mapped_constant_still_lets_it_be_closed(tmp_path: Path) -> None:
+    """The frames of an exception hold pieces of the mapping while everything is being closed."""
+    (tmp_path / "srs.bin").write_bytes(bytes(64))
+    data = {"file": "srs.bin", "nbytes": 64, "encoding": "montgomery"}
+    constant = {"name": "srs", "typ": array(2), "data": data}
+    document = program(load(0, 0), result(0), constants=[constant, constant], folder=tmp_path)
+    loaded = load_constants(document)
+    piece = memoryview(loaded[0].payload)[:32]
+    close_constants(loaded)
+    assert piece.tobytes() == bytes(32)
+    assert all(one.fd is None for one in loaded)
 
 
 def test_constants_are_never_changed_by_a_run() -> None:

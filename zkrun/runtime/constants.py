@@ -42,10 +42,13 @@ class LoadedConstant:
     offset: int = 0
 
     def close(self) -> None:
+        """Idempotent. Where an exception's frames still hold pieces of a mapping, it goes when they
+        go."""
         if isinstance(self.payload, memoryview):
             self.payload.release()
         if self.mapping is not None:
-            self.mapping.close()
+            with contextlib.suppress(BufferError):
+                self.mapping.close()
         if self.fd is not None:
             os.close(self.fd)
             self.fd = None

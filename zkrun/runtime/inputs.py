@@ -97,8 +97,11 @@ def _from_file(name: str, typ: Typ, curve: Curve, path: Path) -> bytearray:
                 _refuse(name, f"{path} goes on after its array")
     except OSError as error:
         raise UsageError(f"{name}: cannot read {path}: {error.strerror}") from None
-    except (ValueError, EOFError) as error:
-        _refuse(name, f"{path} is not a .npy file of one array: {error}")
+    except (InvalidProgram, MemoryError):
+        raise
+    except Exception as error:  # NumPy and what it parses headers with raise a dozen kinds
+        reason = str(error) or type(error).__name__
+        _refuse(name, f"{path} is not a .npy file of one array: {reason}")
     if not _is_array(array):
         _refuse(name, f"{path} is not a .npy file of one array")
     return _from_array(name, typ, curve, array)
