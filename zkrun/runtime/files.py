@@ -27,9 +27,9 @@ def write_whole(path: Path, payload: bytes) -> None:
         try:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             with os.fdopen(handle, "wb") as file:
-                file.write(payload)
-                if path.exists():
+                if path.exists():  # before anything can be read
                     os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
+                file.write(payload)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -64,7 +64,10 @@ def is_full(error: OSError) -> bool:
 
 
 def _is_stream(path: Path) -> bool:
-    if path.is_relative_to("/dev") or path.is_relative_to("/proc"):  # even to a file
+    """Whether it is no regular file, or the name of an open one, which a rename would not reach."""
+    if str(path) in ("/dev/stdout", "/dev/stderr"):
+        return True
+    if path.is_relative_to("/dev/fd") or path.is_relative_to("/proc"):
         return True
     return path.exists() and not path.is_file()
 
