@@ -181,3 +181,8 @@ def test_code_marks_scalars() -> None:
     code = compile_expr(call)
     assert struct.unpack_from("<7I", code)[5:] == (1 << 1, 1 << 1)
     assert run(code, list(range(34))) == [33 * 17]
+
+
+def test_inputs_behind_the_last_one_named_take_no_room() -> None:
+    """The kernels hold a piece of each input of the code, and a call may give a million more."""
+    assert compiled("y0 = x1", 1, 40) == compiled("y0 = x1", 1, 2)

@@ -50,9 +50,12 @@ def parse(text: str, modulus: int) -> Graph:
 
 
 def compile_expr(call: Call) -> bytes:
-    """The code of a resolved call of `fused_arith`, for the native kernels."""
+    """The code of a resolved call of `fused_arith`, for the native kernels.
+
+    Inputs behind the last one that is named are no part of it.
+    """
     graph = parse(call.params.expr, call.curve.r)
-    scalars = [isinstance(typ, Scalar) for typ in call.immutable]
+    scalars = [isinstance(typ, Scalar) for typ in call.immutable[: graph.inputs]]
     return to_code(graph, scalars, call.curve.scalar.montgomery_radix)
 
 

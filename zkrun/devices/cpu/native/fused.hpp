@@ -179,7 +179,8 @@ class FusedTile {
   Scratch<Value> slots_;
 };
 
-// All outs have one length; so have the ins that are no scalars.
+// All outs have one length; so have the ins that are no scalars. Ins beyond those that the code
+// counts are not looked at.
 template <class F>
 void fused(Context& context, const std::vector<View>& outs, const std::vector<View>& ins,
            const unsigned char* bytes) {
