@@ -187,3 +187,22 @@ def test_ctrl_c_during_imports_ends_zkrun_quietly(name: str, zkrun: Zkrun) -> No
 def test_ctrl_c_that_is_ignored_stays_so(zkrun: Zkrun) -> None:
     ignored = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     assert zkrun(*SUM, code=ignored + IMPORTS.format(name="typer")).returncode == 0
+
+
+def test_an_expected_result_may_come_through_a_pipe(folder: Path, zkrun: Zkrun) -> None:
+    (folder / "expected.json").write_bytes(zkrun(*SUM).stdout)
+    command = f'"$0" -c "$1" {" ".join(SUM)} --expect <(cat expected.json)'
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, START],
+        cwd=folder,
+        env={**os.environ, "HOME": str(folder)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_trace_that_cannot_be_written_does_not_take_the_result_along(zkrun: Zkrun) -> None:
+    done = zkrun(*SUM, "--trace", "/dev/full")
+    assert done.returncode == 6
+    assert done.stdout == zkrun(*SUM).stdout

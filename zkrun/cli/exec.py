@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zkrun.cli.options import ColorOption, Gpu, JsonOption, ProgramArgument
+from zkrun.devices.cpu.native_module import MOST_THREADS
 from zkrun.errors import ResourceLimit, UsageError, ZkrunError
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def command(
             "--threads",
             metavar="N",
             min=1,
+            max=MOST_THREADS,
             help="Threads of the CPU's functions; without it, one for each CPU.",
         ),
     ] = None,
@@ -136,14 +138,25 @@ def command(
     from zkrun.cli.progress import progress
 
     limits = parse_limits(limit)
-    if expect is not None and expect != "-" and not Path(expect).is_file():
+    if (
+        expect is not None
+        and expect != "-"
+        and (not Path(expect).exists() or Path(expect).is_dir())
+    ):
         raise UsageError(f"--expect: there is no file {expect}")
     if timeout is not None and not 0 < timeout < _LONGEST:
         raise UsageError("--timeout takes a number of seconds above 0")
     if sanitize and gpu is not Gpu.virtual:
         raise UsageError("--sanitize watches virtual GPUs only: add --gpu virtual")
     document, analysis = checked(program)
-    values = _inputs(program, input, [entry.name for entry in document.inputs])
+    values = _inputs(input, [entry.name for entry in document.inputs])
+    read = {
+        "the program": program,
+        **{f"input {name!r}": str(file) for name, file in values.items()},
+    }
+    if expect is not None:
+        read["--expect"] = expect
+    _check_piped(read)
     if dry_run:
         from zkrun.cli.forecast import print_forecast
 
@@ -159,8 +172,6 @@ def command(
     from zkrun.cli.targets import check_targets
     from zkrun.runtime.options import Options
 
-    read = {f"input {name!r}": str(file) for name, file in values.items()}
-    read |= {"the program": program, **({"--expect": expect} if expect is not None else {})}
     check_targets(output, trace, json, read)
     options = Options(
         gpu=gpu.value,
@@ -181,13 +192,13 @@ def command(
     let_ctrl_c_raise()
     with progress(document.name or "the program"):
         outcome = run(document, values, options, analysis)
-    _save(outcome.trace, trace)
     _hand_over(outcome, output, json)
+    _save(outcome.trace, trace)
     if expect is not None:
         outcome.result.check(Path(expect))
 
 
-def _inputs(program: str, texts: list[str], names: list[str]) -> dict[str, Path]:
+def _inputs(texts: list[str], names: list[str]) -> dict[str, Path]:
     """The file of each input by its name. A name may hold a `=` itself: the longest one counts."""
     files: dict[str, Path] = {}
     for text in texts:
@@ -199,14 +210,14 @@ def _inputs(program: str, texts: list[str], names: list[str]) -> dict[str, Path]
         if name in files:
             raise UsageError(f"--input names {name!r} twice")
         files[name] = Path(file)
-    piped = [name for name, file in files.items() if str(file) == "-"]
-    if program == "-" and piped:
-        raise UsageError("the program and an input cannot both come from standard input")
-    if len(piped) > 1:
-        raise UsageError(
-            f"inputs {piped[0]!r} and {piped[1]!r} cannot both come from standard input"
-        )
     return files
+
+
+def _check_piped(read: dict[str, str]) -> None:
+    """Refuses two things that are both read from standard input."""
+    piped = [what for what, file in read.items() if file == "-"]
+    if len(piped) > 1:
+        raise UsageError(f"{piped[0]} and {piped[1]} cannot both come from standard input")
 
 
 def _save(trace: Trace, file: str | None) -> None:

@@ -23,7 +23,8 @@ _REQUIRED_FLAGS = {
     "adx": frozenset({"bmi2", "adx"}),
     "ifma": frozenset({"bmi2", "adx", "avx512f", "avx512dq", "avx512vl", "avx512bw", "avx512ifma"}),
 }
-_MOST_THREADS = 1024
+MOST_THREADS = 1024
+"""Of a parallel loop."""
 
 
 @functools.cache
@@ -93,9 +94,9 @@ def _forced_threads() -> int | None:
     text = os.environ.get("ZKRUN_THREADS")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST_THREADS):
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_THREADS):
         raise UsageError(
-            f"ZKRUN_THREADS is {text!r}; it must be a number from 1 to {_MOST_THREADS}"
+            f"ZKRUN_THREADS is {text!r}; it must be a number from 1 to {MOST_THREADS}"
         )
     return int(text)
 
