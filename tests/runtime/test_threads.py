@@ -30,6 +30,7 @@ from zkrun.devices.cpu.device import CpuDevice
 from zkrun.devices.virtual.stream import VirtualStream
 from zkrun.errors import InvalidProgram, Mismatch, ResourceLimit, RunFailed, UsageError
 from zkrun.program.document import Program
+from zkrun.runtime.state import Run
 
 
 def fork(thread: int, *instructions: dict[str, Any]) -> dict[str, Any]:
@@ -205,6 +206,22 @@ def test_a_run_that_takes_too_long_is_stopped() -> None:
     with pytest.raises(ResourceLimit, match=r"longer than 0\.2 seconds"):
         run(document, timeout=0.2)
     assert time.monotonic() - start < 30  # not minutes: it was stopped, not waited for
+
+
+def test_a_run_that_ends_too_late_has_taken_too_long_whoever_sees_it_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wait = Run.wait
+
+    def late(run: Run, seconds: float | None = None) -> bool:
+        wait(run)  # Python's main thread gets its turn only when all is over
+        return wait(run, seconds)
+
+    monkeypatch.setattr(Run, "wait", late)
+    document = program(load(0, 0), result(0), constants=[scalars("c", [1])])
+    with pytest.raises(ResourceLimit, match="took longer"):
+        run(document, timeout=1e-9)
+    assert numbers(run(document, timeout=60.0)) == [1]
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu:0", "disk"])

@@ -240,7 +240,7 @@ def _drive(run: Run, pool: Pool, timeout: float | None, ctrl_c: CtrlC) -> None:
     try:
         with ctrl_c.taken():
             ended = run.wait(timeout)
-        if not ended:
+        if timeout is not None and (not ended or run.end - run.start > timeout * 1e9):
             run.fail(None, ResourceLimit(f"the run took longer than {timeout:g} seconds"))
             run.wait()
     finally:
