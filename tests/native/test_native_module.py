@@ -64,7 +64,7 @@ def test_the_number_of_threads_comes_from_the_environment() -> None:
     assert in_a_new_process(code, ZKRUN_THREADS="") == str(len(os.sched_getaffinity(0)))
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "99999", "²"])
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "99999", "²", "9" * 5000])
 def test_a_senseless_number_of_threads_is_refused(
     monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:

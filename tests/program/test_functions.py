@@ -267,3 +267,13 @@ def test_parameters_are_checked_where_nothing_calls(name: str, params: Any, mess
     (problem,) = open_entry(FunctionEntry(name=name, params=params), BN254).problems
     assert problem.path == "/params"
     assert message in problem.message
+
+
+def test_what_is_wrong_with_one_entry_is_not_remembered_of_an_equal_looking_one() -> None:
+    """In Python True equals 1, and entries are what calls are remembered by."""
+    types = [ScalarArray(4)]
+    wrong = FunctionEntry(name="ntt", params={"inverse": 1})
+    right = FunctionEntry(name="ntt", params={"inverse": True})
+    assert wrong != right
+    assert resolve_call(wrong, BN254, types, [])[0] is None
+    assert resolve_call(right, BN254, types, [])[0] is not None

@@ -158,6 +158,12 @@ class FunctionEntry:
     name: Text
     params: dict[Text, Any] = field(default_factory=dict)
 
+    def __eq__(self, other: object) -> bool:
+        """Equal as texts: in Python True equals 1, but only one of the two is a flag."""
+        if not isinstance(other, FunctionEntry):
+            return NotImplemented
+        return self.name == other.name and repr(self.params) == repr(other.params)
+
     def __hash__(self) -> int:
         return hash(self.name)  # parameters may hold lists; equal entries have equal names
 

@@ -94,10 +94,8 @@ def _forced_threads() -> int | None:
     text = os.environ.get("ZKRUN_THREADS")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_THREADS):
-        raise UsageError(
-            f"ZKRUN_THREADS is {text!r}; it must be a number from 1 to {MOST_THREADS}"
-        )
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MOST_THREADS):
+        raise UsageError(f"ZKRUN_THREADS is {text!r}; it must be a number from 1 to {MOST_THREADS}")
     return int(text)
 
 
