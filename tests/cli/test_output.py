@@ -97,6 +97,25 @@ def test_a_reader_that_goes_away_is_no_error(folder: Path, tmp_path: Path) -> No
         assert b"Broken pipe" not in done.stderr
 
 
+def test_nobody_has_to_read_what_a_program_prints(folder: Path, tmp_path: Path) -> None:
+    document = json.loads((folder / "sum.json").read_text())
+    document["instructions"].insert(2, {"op": "Print", "id": 1})
+    (folder / "prints.json").write_text(json.dumps(document))
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", START, "exec", "prints.json", "--input", "x=x.json"],
+        cwd=folder,
+        env={**os.environ, "HOME": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=write,
+        check=False,
+    )
+    os.close(write)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["values"]
+
+
 @pytest.mark.parametrize(
     ("redirection", "arguments", "code"),
     [

@@ -11,11 +11,9 @@ from zkrun.cli.options import ColorOption, JsonOption
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from zkrun.program.signature import Argument, Signature
+    from zkrun.program.signature import Signature
 
 __all__ = ["command"]
-
-_REPEAT = {"one": "", "optional": "?", "some": "+", "any": "*"}
 
 
 def command(
@@ -58,6 +56,7 @@ def _show_all(signatures: list[Signature]) -> None:
     from rich.table import Table
 
     from zkrun.cli.terminal import show
+    from zkrun.program.signature import form
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     table.add_column("function", style="cyan", no_wrap=True)
@@ -67,7 +66,7 @@ def _show_all(signatures: list[Signature]) -> None:
     for signature in signatures:
         table.add_row(
             _text(signature.name),
-            _text(_arguments(signature)),
+            _text(form(signature)),
             _text(", ".join(signature.devices)),
             _text(_first_sentence(signature.doc)),
         )
@@ -82,9 +81,10 @@ def _show_one(signature: Signature) -> None:
     from rich.text import Text
 
     from zkrun.cli.terminal import show
+    from zkrun.program.signature import form
     from zkrun.report.text import safe
 
-    head = Text.assemble((safe(signature.name), "bold cyan"), f"  {safe(_arguments(signature))}")
+    head = Text.assemble((safe(signature.name), "bold cyan"), f"  {safe(form(signature))}")
     doc = Text("\n".join(safe(line, 1000) for line in signature.doc.strip().splitlines()))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for title in ("operand", "effect", "kinds", "stands"):
@@ -117,15 +117,6 @@ def _described(signature: Signature) -> dict[str, Any]:
         "immutable": [asdict(argument) for argument in signature.immutable],
         "params": _params_schema(signature),
     }
-
-
-def _arguments(signature: Signature) -> str:
-    """`[c] ← [a, b]`, with ? for what may be left out, + and * for what may repeat."""
-    return f"[{_names(signature.mutable)}] ← [{_names(signature.immutable)}]"
-
-
-def _names(arguments: tuple[Argument, ...]) -> str:
-    return ", ".join(argument.name + _REPEAT[argument.repeat] for argument in arguments)
 
 
 def _first_sentence(doc: str) -> str:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from zkrun.program.functions import expr
 from zkrun.program.functions.registry import BUILT_IN
 from zkrun.program.instructions import OPS, Effect, Operand
-from zkrun.program.signature import Argument, Signature
+from zkrun.program.signature import Signature, form
 from zkrun.program.types import KINDS
 
 __all__ = ["SECTIONS", "functions", "instructions", "refreshed", "types"]
@@ -119,7 +119,7 @@ def _key(field: Any, hint: Any) -> str:
 
 
 def _function(signature: Signature) -> str:
-    lines = [f"### `{signature.name}`", "", signature.doc, "", f"`{_arguments(signature)}`"]
+    lines = [f"### `{signature.name}`", "", signature.doc, "", f"`{form(signature)}`"]
     if signature.devices == ("cpu",):
         lines[-1] += ", on the CPU only"
     if signature.elementwise:
@@ -134,15 +134,6 @@ def _function(signature: Signature) -> str:
     if signature.params is not None:
         lines += ["", f"Parameters: {_text(signature.params)}", "", *_parameters(signature.params)]
     return "\n".join(lines)
-
-
-def _arguments(signature: Signature) -> str:
-    return f"[{_names(signature.mutable)}] ← [{_names(signature.immutable)}]"
-
-
-def _names(arguments: tuple[Argument, ...]) -> str:
-    suffix = {"one": "", "optional": "?", "some": "+", "any": "*"}
-    return ", ".join(argument.name + suffix[argument.repeat] for argument in arguments)
 
 
 def _parameters(params: type[Any]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from zkrun.algebra.curves import Curve
 from zkrun.program.types import Typ
 
-__all__ = ["Argument", "Call", "Cost", "Signature", "arguments_of", "match", "no_check"]
+__all__ = ["Argument", "Call", "Cost", "Signature", "arguments_of", "form", "match", "no_check"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,16 @@ def arguments_of(call: Call) -> tuple[tuple[Argument, ...], tuple[Argument, ...]
         match(call.signature.mutable, len(call.mutable)) or (),
         match(call.signature.immutable, len(call.immutable)) or (),
     )
+
+
+def form(signature: Signature) -> str:
+    """`[c] ← [a, b]`, with ? for what may be left out, + and * for what may repeat."""
+    repeats = {"one": "", "optional": "?", "some": "+", "any": "*"}
+    mutable, immutable = (
+        ", ".join(argument.name + repeats[argument.repeat] for argument in arguments)
+        for arguments in (signature.mutable, signature.immutable)
+    )
+    return f"[{mutable}] ← [{immutable}]"
 
 
 def no_check(call: Call) -> Iterable[str]:

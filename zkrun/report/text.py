@@ -6,6 +6,8 @@ that no control character reaches a terminal.
 
 from collections.abc import Iterable
 
+from zkrun.program.text import printable
+
 __all__ = ["count", "duration", "listing", "percent", "rate", "safe", "size"]
 
 
@@ -13,9 +15,7 @@ def safe(text: str, limit: int = 200) -> str:
     r"""The text on one line, control characters escaped (`\x1b`), cut to `limit` characters."""
     if len(text) > limit:
         text = text[: limit - 1] + "…"
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return printable(text)
 
 
 def duration(nanoseconds: float) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Cancelled, Data, Value
 from zkrun.errors import Mismatch
+from zkrun.program.text import printable
 from zkrun.program.types import PointArray, ScalarArray
 from zkrun.runtime.images import render
-from zkrun.runtime.show import brief, printable
+from zkrun.runtime.show import brief
 from zkrun.runtime.views import part
 
 __all__ = ["check_equal"]

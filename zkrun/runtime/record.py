@@ -6,7 +6,6 @@ import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from time import perf_counter_ns, time_ns
 
 from zkrun.program import types
@@ -21,8 +20,8 @@ from zkrun.program.instructions import (
     Wait,
 )
 from zkrun.program.signature import Call, Cost
+from zkrun.program.text import printable
 from zkrun.runtime.options import Options
-from zkrun.runtime.show import printable
 from zkrun.runtime.state import Run
 from zkrun.runtime.trace import (
     DeviceUse,
@@ -84,6 +83,7 @@ def build_trace(
 def machine() -> dict[str, str]:
     """What the run ran on, for people who compare traces."""
     from zkrun import __version__
+    from zkrun.devices.cpu.description import cpu_model
     from zkrun.devices.cpu.native_module import native
 
     system, version = os.uname(), sys.version_info
@@ -91,21 +91,10 @@ def machine() -> dict[str, str]:
         "zkrun": __version__,
         "python": f"{version.major}.{version.minor}.{version.micro}",
         "system": f"{system.sysname} {system.release} {system.machine}",
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "isa": str(native().isa),
         "threads": str(native().threads()),
     }
-
-
-def _cpu_model() -> str:
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return "unknown"
 
 
 def _started(run: Run) -> str:
@@ -115,12 +104,7 @@ def _started(run: Run) -> str:
 
 
 def _tracks(program: Program, run: Run) -> list[Track]:
-    tracks = [
-        Track(
-            body.track, "thread", "main" if body.thread is None else f"thread {body.thread}", "cpu"
-        )
-        for body in run.bodies
-    ]
+    tracks = [Track(body.track, "thread", _thread_name(body.thread), "cpu") for body in run.bodies]
     for record in run.streams:
         name = program.variables.get(str(record.variable))
         title = f"stream {record.variable}" + (f" ({printable(name)})" if name else "")

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Data, Value
+from zkrun.program.text import printable
 from zkrun.program.types import PointArray, ScalarArray
 from zkrun.runtime.images import render
 from zkrun.runtime.views import part
 
-__all__ = ["brief", "printable", "show", "text_of"]
+__all__ = ["brief", "show", "text_of"]
 
 _HEAD, _TAIL = 8, 2  # elements of a long array that are shown
 _PROOF = 128  # digits of a proof that are shown
 
 
 def show(name: str, value: Value, curve: Curve) -> None:
-    """Writes one line about a value to standard error."""
-    sys.stderr.write(f"{printable(name)} = {text_of(value, curve)}\n")
+    """Writes one line about a value to standard error. A reader that went away is no error."""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stderr.write(f"{printable(name)} = {text_of(value, curve)}\n")
 
 
 def text_of(value: Value, curve: Curve) -> str:
@@ -52,8 +55,3 @@ def brief(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(brief, value))}]"
     return str(value)
-
-
-def printable(text: str) -> str:
-    """Text of a program with its control characters made harmless."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

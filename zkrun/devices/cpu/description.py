@@ -12,7 +12,7 @@ from zkrun.devices.cpu.pool import available_memory
 from zkrun.devices.registry import DeviceInfo
 from zkrun.errors import ZkrunError
 
-__all__ = ["describe_cpu"]
+__all__ = ["cpu_model", "describe_cpu"]
 
 
 def describe_cpu() -> DeviceInfo:
@@ -29,10 +29,11 @@ def describe_cpu() -> DeviceInfo:
     details["memory"] = bytes_text(total)
     if available is not None:
         details["memory available"] = bytes_text(available)
-    return DeviceInfo("cpu", "cpu", _model(), total, available, details)
+    return DeviceInfo("cpu", "cpu", cpu_model(), total, available, details)
 
 
-def _model() -> str:
+def cpu_model() -> str:
+    """The name of this machine's processor, as the system knows it."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
