@@ -30,7 +30,7 @@ from zkrun.devices.cpu.device import CpuDevice
 from zkrun.devices.virtual.stream import VirtualStream
 from zkrun.errors import InvalidProgram, Mismatch, ResourceLimit, RunFailed, UsageError
 from zkrun.program.document import Program
-from zkrun.runtime.state import Run
+from zkrun.runtime.state import Run, StreamRecord
 
 
 def fork(thread: int, *instructions: dict[str, Any]) -> dict[str, Any]:
@@ -279,6 +279,24 @@ def with_a_stream() -> Program:
     return program(
         load(0, 0), allocate(1, STREAM, "gpu:0"), result(0), constants=[scalars("c", [1])]
     )
+
+
+def test_streams_that_are_gone_are_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_passed, asked = StreamRecord.has_passed, []
+
+    def counted(entry: StreamRecord) -> bool:
+        asked.append(entry)
+        return has_passed(entry)
+
+    monkeypatch.setattr(StreamRecord, "has_passed", counted)
+    document = program(
+        load(1, 0),
+        *[allocate(0, STREAM, "gpu:0"), {"op": "Deallocate", "id": 0}] * 200,
+        result(1),
+        constants=[scalars("c", [1])],
+    )
+    assert numbers(run(document)) == [1]
+    assert len(asked) < 200 * 20
 
 
 def test_a_stream_that_the_system_gives_no_thread_is_a_limit(

@@ -250,6 +250,6 @@ def _drive(run: Run, pool: Pool, timeout: float | None, ctrl_c: CtrlC) -> None:
 
 
 def _wipe(image: bytearray) -> None:
-    """Inputs hold the witness: nothing of them stays in memory."""
+    """Inputs hold the witness: their images do not outlive the run."""
     if image:
         ctypes.memset(address_of(image), 0, len(image))

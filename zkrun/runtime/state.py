@@ -78,7 +78,9 @@ class Run:
         self.events: dict[int, Event] = {}
         self.bodies: list[Body] = []
         self.places: list[Where] = []
-        self.streams: list[StreamRecord] = []
+        self.streams: list[StreamRecord] = []  # all that there ever were
+        self.open_streams: dict[Stream, StreamRecord] = {}  # what no Deallocate has named yet
+        self.retired: list[StreamRecord] = []  # deallocated, not closed yet
         self.memory: list[tuple[int, str, int]] = []
         self.moved: dict[int, tuple[int, str, str]] = {}  # (bytes, from, to) by position of a copy
         self.result: Value = None

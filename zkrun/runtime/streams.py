@@ -15,19 +15,26 @@ __all__ = ["open_stream", "retire"]
 def open_stream(run: Run, variable: int, device: Device) -> Stream:
     """A new stream on a GPU, with a track of its own in the trace."""
     with run.lock:
-        reap = [record for record in run.streams if record.has_passed()]
+        passed: list[StreamRecord] = []
+        waiting: list[StreamRecord] = []
+        for record in run.retired:
+            (passed if record.has_passed() else waiting).append(record)
+        run.retired = waiting
         entry = StreamRecord(variable, device.name, len(run.bodies) + len(run.streams))
         run.streams.append(entry)
-    for old in reap:
+    for old in passed:
         old.close()
     stream = device.open_stream(entry.stamp, run.fail)
     entry.stream = stream if run.sanitizer is None else run.sanitizer.stream(stream)
+    run.open_streams[entry.stream] = entry
     return entry.stream
 
 
 def retire(run: Run, stream: Stream, at: int) -> None:
     """Lets a stream end once its work has passed."""
-    entry = next(r for r in run.streams if r.stream is stream)
+    entry = run.open_streams.pop(stream)
     done = Event()
     stream.record(at, done)
     entry.retired = done
+    with run.lock:
+        run.retired.append(entry)
