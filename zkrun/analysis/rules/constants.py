@@ -36,9 +36,9 @@ FILE_OUTSIDE = Rule(
     "ZK094",
     "file leaves the program's folder",
     "constants",
-    "A program may read only what lies in its own folder: no absolute paths, no `..` and no "
-    "symbolic link that leads out of it. For a program on standard input it is the working "
-    "directory.",
+    "A program may read only what lies in its own folder: no absolute path, and no `..` and no "
+    "symbolic link that leads out of it (inside of it, both may stand). For a program on standard "
+    "input it is the working directory.",
 )
 FILE_TOO_SHORT = Rule(
     "ZK095",
