@@ -21,6 +21,7 @@ from short_programs import (
 
 from zkrun.analysis import RULES
 from zkrun.program.instructions import OPS, Effect, operands
+from zkrun.report.diagnostics import diagnostics_json
 
 IDS = st.integers(0, 5)
 SMALL = st.sampled_from([0, 1, 2, 3, 4, 7, 8, 9, 64, 2**63, 2**64 - 1])
@@ -116,7 +117,7 @@ def test_any_instructions(body: list[dict[str, Any]], asked: bool) -> None:
         assert diagnostic.rule in RULES
         assert diagnostic.severity == RULES[diagnostic.rule].severity
         resolve(raw, diagnostic.path)
-    assert json.loads(json.dumps(analysis.to_json()))["valid"] == analysis.valid
+    assert json.loads(json.dumps(diagnostics_json(analysis.diagnostics)))["valid"] == analysis.valid
     for device in analysis.forecast.values():
         assert min(device.arena, device.pool, device.constants, device.inputs) >= 0
 

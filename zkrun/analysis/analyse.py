@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from zkrun.analysis.constants import ImageCheck, check_constants, check_in_python
 from zkrun.analysis.cost import Task, tasks_of
@@ -41,13 +40,6 @@ class Analysis:
     def valid(self) -> bool:
         """Whether there is no error; warnings do not count."""
         return all(diagnostic.severity != "error" for diagnostic in self.diagnostics)
-
-    def to_json(self) -> dict[str, Any]:
-        """The form that `validate --json` prints."""
-        return {
-            "valid": self.valid,
-            "diagnostics": [diagnostic.to_json() for diagnostic in self.diagnostics],
-        }
 
 
 def analyse(
