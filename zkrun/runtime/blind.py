@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Cancelled, Data
-from zkrun.runtime.images import wide_reduce
+from zkrun.runtime.images import wide_reduce, wipe
 from zkrun.runtime.random import keystream
 from zkrun.runtime.views import part
 
@@ -22,5 +22,9 @@ def overwrite(
             raise Cancelled("the run was cancelled")
         last = min(first + _PIECE, end)
         stream = keystream(key, position, first - start, last - first)
-        piece = part(data, first, last, curve)
-        data.block.device.write(piece, wide_reduce(stream, curve))
+        image = wide_reduce(stream, curve)
+        wipe(stream)
+        try:
+            data.block.device.write(part(data, first, last, curve), image)
+        finally:
+            wipe(image)

@@ -6,7 +6,6 @@ take Ctrl-C. When `run` returns or raises, every thread has ended and every devi
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from zkrun.program.instructions import Allocate, FuncCall, Transfer, Wait
 from zkrun.program.reading import paused_collector
 from zkrun.runtime import random
 from zkrun.runtime.constants import LoadedConstant, close_constants, load_constants, place
+from zkrun.runtime.images import wipe
 from zkrun.runtime.inputs import load_inputs
 from zkrun.runtime.interrupts import CtrlC
 from zkrun.runtime.link import CallTypes, Linker, link
@@ -68,8 +68,8 @@ def run(
             with ctrl_c.taken():
                 types = _call_types(program, calls, analysis)
                 images = load_inputs(program, inputs or {})
-                for image in images:
-                    cleanup.callback(_wipe, image)
+                for image in images:  # of the witness: they do not outlive the run
+                    cleanup.callback(wipe, image)
                 constants = load_constants(program)
             cleanup.callback(close_constants, constants)
             return _iterate(_Job(program, images, constants, names, types, options, ctrl_c))
@@ -247,9 +247,3 @@ def _drive(run: Run, pool: Pool, timeout: float | None, ctrl_c: CtrlC) -> None:
         run.stop_and_wait()  # at Ctrl-C
     if run.failure is not None:
         raise run.failure
-
-
-def _wipe(image: bytearray) -> None:
-    """Inputs hold the witness: their images do not outlive the run."""
-    if image:
-        ctypes.memset(address_of(image), 0, len(image))

@@ -6,6 +6,7 @@ without the Montgomery factor.
 
 from __future__ import annotations
 
+import ctypes
 import re
 from functools import cache
 from typing import Any, Literal, NamedTuple
@@ -25,8 +26,8 @@ __all__ = [
     "render",
     "to_canonical",
     "wide_reduce",
+    "wipe",
 ]
-
 
 _PLAIN = re.compile("0x[0-9a-fA-F]{1,64}(?:,0x[0-9a-fA-F]{1,64})*+")
 
@@ -55,12 +56,18 @@ def _view(image: bytearray, item: int) -> Any:
     return native().View(address_of(image), n, 0, n)
 
 
-def wide_reduce(stream: bytes, curve: Curve) -> bytearray:
+def wide_reduce(stream: bytes | bytearray, curve: Curve) -> bytearray:
     """Scalars in memory form, each from 64 uniform bytes reduced modulo r."""
     image = bytearray(len(stream) // 64 * curve.scalar.bytes)
     module = getattr(native(), curve.name)
     module.wide_reduce(_context(), _view(image, curve.scalar.bytes), stream)
     return image
+
+
+def wipe(image: bytearray) -> None:
+    """Overwrites an image that may hold secrets with zeros, where it lies."""
+    if image:
+        ctypes.memset(address_of(image), 0, len(image))
 
 
 def parse(typ: Typ, values: Any, curve: Curve) -> bytearray:

@@ -22,10 +22,15 @@ def key(seed: int | None) -> bytes:
     return hashlib.sha256(b"zkrun insecure seed " + str(seed).encode()).digest()
 
 
-def keystream(run_key: bytes, position: int, element: int, n: int) -> bytes:
-    """The bytes of `n` elements from number `element` on, of the Blind at `position`."""
+def keystream(run_key: bytes, position: int, element: int, n: int) -> bytearray:
+    """The bytes of `n` elements from number `element` on, of the Blind at `position`.
+
+    A buffer of their own, so that who has used them can wipe them.
+    """
     from Crypto.Cipher import ChaCha20
 
     cipher = ChaCha20.new(key=run_key, nonce=position.to_bytes(12, "little"))
     cipher.seek(element * BYTES_PER_ELEMENT)
-    return cipher.encrypt(bytes(n * BYTES_PER_ELEMENT))
+    stream = bytearray(n * BYTES_PER_ELEMENT)
+    cipher.encrypt(stream, output=stream)
+    return stream
