@@ -1,0 +1,1 @@
+"""The graph of a proof: typed operations over polynomials, scalars, points and transcripts."""
