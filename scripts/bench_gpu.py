@@ -28,6 +28,7 @@ from zkrun.algebra.curves import CURVES, Curve, Fp2Element
 from zkrun.devices.cuda import compile as compiler
 from zkrun.devices.cuda import msm
 from zkrun.devices.cuda.field_units import REPEATED, field_unit, group_unit
+from zkrun.devices.cuda.units import msm_units
 
 ROUNDS = 1000
 
@@ -49,7 +50,7 @@ def main() -> None:
     name = cupy.cuda.runtime.getDeviceProperties(device.id)["name"].decode()
     print(f"{name}, {multiprocessors} multiprocessors, medians of {arguments.repeats}")
     curves = [CURVES[name] for name in arguments.curves.split(",")]
-    units = [unit for curve in curves for unit in msm.units(curve, arguments.group)]
+    units = [unit for curve in curves for unit in msm_units(curve, arguments.group)]
     units += [group_unit(curve, arguments.group) for curve in curves]
     if "rates" in arguments.what:
         units += [field_unit(curve, kind) for curve in curves for kind in ("scalar", "base")]

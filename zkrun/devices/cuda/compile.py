@@ -1,16 +1,16 @@
-"""Compiles the kernels of ``native/`` with NVRTC, for one architecture, and keeps them on disk.
+"""Binaries of kernels: found on disk or compiled by NVRTC, and loaded.
 
-A unit is one source with the kernels wanted of it. Its binary is found again by a digest of all
-sources, the options, the architecture, the version of NVRTC and the kernels' names, so that nothing
-stale is ever loaded. Compiling needs no GPU, loading does.
+A binary is found again by a digest of all that it depends on, so that nothing stale is ever loaded.
+Compiling needs no GPU, loading does.
 """
 
-import hashlib
+from __future__ import annotations
+
 import os
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -20,35 +20,9 @@ import msgpack
 from cupy.cuda import nvrtc
 from cupy.cuda.function import Function, Module
 
-from zkrun.algebra import curves_header
+from zkrun.devices.cuda.sources import Binary, Unit, build, digest
 
-OPTIONS = ("-std=c++17", "--ptxas-options=-v")
-FOLDERS = (
-    Path(__file__).parents[2] / "algebra" / "native",
-    Path(__file__).parent / "native",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """Kernels to compile at once.
-
-    ``kernels`` maps the names that Python uses to C++ name expressions, such as
-    ``accumulate_buckets<zkrun::G1<zkrun::Bn254>>``, within the namespace ``zkrun``.
-    """
-
-    source: str
-    kernels: tuple[tuple[str, str], ...]
-    text: str = ""  # generated code that comes after the source
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """A compiled unit: machine code, the symbols of its kernels, and what ptxas said of it."""
-
-    cubin: bytes
-    symbols: Mapping[str, str]
-    log: str
+__all__ = ["cache_folder", "compile_all", "compile_unit", "load"]
 
 
 def load(unit: Unit) -> Mapping[str, Function]:
@@ -69,32 +43,51 @@ def _load(unit: Unit, device: int) -> Mapping[str, Function]:
 def compile_all(
     units: Sequence[Unit],
     architecture: int,
-    done: Callable[[Unit], None] = lambda unit: None,
+    notify: Callable[[str], None] = lambda text: None,
     workers: int | None = None,
-) -> list[Binary]:
-    """Compiles units ahead of time, in parallel, and calls ``done`` after each.
+) -> int:
+    """Compiles, in parallel, the units that are not on disk yet; returns how many those were.
 
-    ``architecture`` is the compute capability without its dot, such as 90.
+    ``architecture`` is the compute capability without its dot, such as 90. ``notify`` is told
+    before the first and after each, from any thread.
     """
+    missing = [unit for unit in dict.fromkeys(units) if not _is_there(unit, architecture)]
+    if not missing:
+        return 0
+    start, finished = time.monotonic(), list[Unit]()
+    notify(f"compiling kernels for sm_{architecture}: 0 of {len(missing)}")
 
-    def one(unit: Unit) -> Binary:
-        binary = compile_unit(unit, architecture)
-        done(unit)
-        return binary
+    def one(unit: Unit) -> None:
+        compile_unit(unit, architecture)
+        finished.append(unit)
+        notify(
+            f"compiling kernels for sm_{architecture}: {len(finished)} of {len(missing)} "
+            f"after {time.monotonic() - start:.1f} s, {_title(unit)}"
+        )
 
     with ThreadPoolExecutor(workers or len(os.sched_getaffinity(0))) as executor:
-        return list(executor.map(one, units))
+        for future in [executor.submit(one, unit) for unit in missing]:
+            future.result()
+    return len(missing)
 
 
 def compile_unit(unit: Unit, architecture: int) -> Binary:
     """The unit's binary, from the disk where it is there already."""
-    path = cache_folder() / f"sm_{architecture}" / f"{_digest(unit, architecture)}.msgpack"
+    path = _path(unit, architecture)
+    if path in _kept:
+        return _kept[path]
     try:
         return Binary(**msgpack.unpackb(path.read_bytes()))
-    except FileNotFoundError:
-        binary = _compile(unit, architecture)
+    except (OSError, ValueError, TypeError):  # not there, or not whole
+        binary = build(unit, architecture, nvrtc)
+    try:
         _write(path, binary)
-        return binary
+    except OSError:  # a full disk, or a home that takes no files: for this process only, then
+        _kept[path] = binary
+    return binary
+
+
+_kept: dict[Path, Binary] = {}
 
 
 def cache_folder() -> Path:
@@ -103,57 +96,20 @@ def cache_folder() -> Path:
     return Path(base) / "zkrun" / "cuda"
 
 
-@cache
-def _sources() -> Mapping[str, str]:
-    """Every source by the name that `#include` knows it by."""
-    sources = {"curves.hpp": curves_header.render()}
-    for folder in FOLDERS:
-        for path in sorted(folder.glob("*.*h*")):
-            if path.suffix in (".hpp", ".cuh"):
-                sources[path.name] = path.read_text(encoding="utf-8")
-    return sources
+def _path(unit: Unit, architecture: int) -> Path:
+    name = f"{digest(unit, architecture, nvrtc.getVersion())}.msgpack"
+    return cache_folder() / f"sm_{architecture}" / name
 
 
-def _digest(unit: Unit, architecture: int) -> str:
-    what = (
-        sorted(_sources().items()),
-        OPTIONS,
-        architecture,
-        nvrtc.getVersion(),
-        unit.source,
-        unit.kernels,
-        unit.text,
-    )
-    return hashlib.sha256(repr(what).encode()).hexdigest()[:32]
+def _is_there(unit: Unit, architecture: int) -> bool:
+    path = _path(unit, architecture)
+    return path in _kept or path.exists()
 
 
-def _compile(unit: Unit, architecture: int) -> Binary:
-    sources = _sources()
-    expressions = {name: f"zkrun::{kernel}" for name, kernel in unit.kernels}
-    program = nvrtc.createProgram(
-        f'#include "{unit.source}"\n{unit.text}',
-        unit.source + ".cu",
-        tuple(text.encode() for text in sources.values()),
-        tuple(name.encode() for name in sources),
-    )
-    try:
-        for expression in expressions.values():
-            nvrtc.addNameExpression(program, expression)
-        try:
-            nvrtc.compileProgram(program, (*OPTIONS, f"-arch=sm_{architecture}"))
-        except nvrtc.NVRTCError as error:
-            log = nvrtc.getProgramLog(program)
-            raise RuntimeError(f"{unit.source} does not compile:\n{log}") from error
-        return Binary(
-            cubin=nvrtc.getCUBIN(program),
-            symbols={
-                name: nvrtc.getLoweredName(program, expression)
-                for name, expression in expressions.items()
-            },
-            log=nvrtc.getProgramLog(program),
-        )
-    finally:
-        nvrtc.destroyProgram(program)
+def _title(unit: Unit) -> str:
+    """What a unit holds, for people: `sum_blocks<G1<Bn254>>`."""
+    first = unit.kernels[0][1].replace("zkrun::", "")
+    return first if len(unit.kernels) == 1 else f"{first} and {len(unit.kernels) - 1} more"
 
 
 def _write(path: Path, binary: Binary) -> None:
@@ -163,5 +119,10 @@ def _write(path: Path, binary: Binary) -> None:
         {"cubin": binary.cubin, "symbols": dict(binary.symbols), "log": binary.log}
     )
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(path)
+        try:
+            file.write(content)
+            file.flush()
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink()
+            raise

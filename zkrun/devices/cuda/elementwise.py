@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 from cupy.cuda import runtime
 
-from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Data
-from zkrun.devices.cuda.compile import Unit
-from zkrun.devices.cuda.groups import field_type
 from zkrun.devices.cuda.launch import Values, blocks, kernels, montgomery, view
 from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.units import elementwise_unit
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "THREADS",
     "distribute_powers",
-    "elementwise_unit",
     "fill",
     "launch_elements",
     "pairwise",
@@ -36,17 +33,6 @@ __all__ = [
 
 THREADS = 256
 _TO_DEVICE = 1
-
-
-def elementwise_unit(curve: Curve) -> Unit:
-    """The kernels of elementwise.cuh over the curve's scalar field."""
-    field = field_type(curve, "scalar")
-    pairs = [
-        (operation, f"pairwise<{field}, zkrun::PairwiseOperation::{operation}>")
-        for operation in ("add", "subtract", "multiply")
-    ]
-    names = ("multiply_cyclic", "multiply_geometric", "fill", "invert_scalar", "raise_scalar")
-    return Unit("elementwise.cuh", (*pairs, *((name, f"{name}<{field}>") for name in names)))
 
 
 def launch_elements(kernel: Callable[..., None], stream: int, count: int, payload: bytes) -> None:

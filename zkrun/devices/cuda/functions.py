@@ -20,13 +20,12 @@ from zkrun.devices.cuda.elementwise import (
     scalar_pow,
 )
 from zkrun.devices.cuda.fused import fused_arith
-from zkrun.devices.cuda.launch import Values
+from zkrun.devices.cuda.msm import msm
 from zkrun.devices.cuda.ntt import ntt
 from zkrun.devices.cuda.permute import permute
 from zkrun.devices.cuda.queue import Queue
 from zkrun.devices.cuda.recurrences import batch_invert, evaluate, kate_division, scan_mul
 from zkrun.program.signature import Call
-from zkrun.program.types import PointArray, length
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
@@ -37,36 +36,6 @@ Launch = Callable[[Queue, Sequence[Value], Sequence[Value]], None]
 """Queues a function: (queue, mutable, immutable without the stream)."""
 
 Factory = Callable[[Call, "CudaDevice"], Launch]
-
-
-def msm(call: Call, device: CudaDevice) -> Launch:
-    """Sums of products of points and scalars: see msm.py."""
-    import cupy
-
-    from zkrun.devices.cuda.compile import load
-    from zkrun.devices.cuda.msm import multiply, scratch_bytes, units
-
-    curve, bases = call.curve, call.immutable[0]
-    assert isinstance(bases, PointArray)
-    group, points = bases.group, max((length(typ) for typ in call.immutable[1:]), default=0)
-    multiprocessors = cupy.cuda.Device().attributes["MultiProcessorCount"]
-    nbytes = scratch_bytes(curve, group, points, len(call.mutable), multiprocessors)
-    for unit in units(curve, group):
-        load(unit)
-
-    def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        scratch = queue.scratch(nbytes) if nbytes else 0
-        multiply(
-            curve,
-            group,
-            [result.address + result.offset * result.item for result in mutable],
-            immutable[0],
-            immutable[1:],
-            scratch,
-            queue.handle,
-        )
-
-    return launch
 
 
 FACTORIES: dict[str, Factory] = {

@@ -11,7 +11,8 @@ from cupy.cuda.function import Function
 
 from zkrun.algebra.curves import Field
 from zkrun.devices.base import Data, Value
-from zkrun.devices.cuda.compile import Unit, load
+from zkrun.devices.cuda.compile import load
+from zkrun.devices.cuda.sources import Unit
 
 __all__ = ["Kernel", "Values", "blocks", "kernels", "montgomery", "view"]
 

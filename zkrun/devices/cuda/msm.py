@@ -18,8 +18,7 @@ from cupy.cuda.function import Function
 
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Value
-from zkrun.devices.cuda.compile import Unit, compile_all, load
-from zkrun.devices.cuda.groups import curve_type, group_type
+from zkrun.devices.cuda.compile import load
 from zkrun.devices.cuda.msm_plan import (
     LARGEST_WINDOW_BITS,
     TILE,
@@ -29,14 +28,15 @@ from zkrun.devices.cuda.msm_plan import (
     make_plan,
     vectors_per_pass,
 )
+from zkrun.devices.cuda.units import msm_units
 from zkrun.program.signature import Call
-from zkrun.program.types import PointArray
+from zkrun.program.types import PointArray, length
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
     from zkrun.devices.cuda.queue import Queue
 
-__all__ = ["DeviceArray", "msm", "multiply", "scratch_bytes", "units"]
+__all__ = ["DeviceArray", "msm", "multiply", "scratch_bytes"]
 
 # The structs of the C++ sources.
 VIEW = struct.Struct("<4Q")
@@ -75,49 +75,22 @@ def msm(
     points = call.immutable[0]
     assert isinstance(points, PointArray)
     curve, group = call.curve, str(points.group)
-    compile_all(units(curve, group), int(cupy.cuda.Device().compute_capability))
-    multiprocessors = _multiprocessors()
+    longest = max((length(typ) for typ in call.immutable[1:]), default=0)
+    _kernels(curve, group, device.index)
+    nbytes = scratch_bytes(curve, group, longest, len(call.mutable), _multiprocessors())
 
     def launch(queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
-        bases, *scalars = immutable
-        longest = max((vector.length for vector in scalars), default=0)
-        size = scratch_bytes(curve, group, longest, len(scalars), multiprocessors)
         multiply(
             curve,
             group,
             [point.address + point.offset * point.item for point in mutable],
-            bases,
-            scalars,
-            queue.scratch(size) if size else 0,
+            immutable[0],
+            immutable[1:],
+            queue.scratch(nbytes) if nbytes else 0,
             queue.handle,
         )
 
     return launch
-
-
-def units(curve: Curve, group: str) -> tuple[Unit, ...]:
-    """What a multi-scalar multiplication over this group compiles."""
-    typ = group_type(curve, group)
-    sort_kernels = (
-        "lay_out_partitions",
-        "partition_digits",
-        "count_buckets",
-        "lay_out_buckets",
-        "sort_partitions",
-    )
-    group_kernels = (
-        ("msm_digits.cuh", "fill_endomorphism_table"),
-        ("msm_accumulate.cuh", "accumulate_buckets"),
-        ("msm_accumulate.cuh", "merge_heads"),
-        ("msm_reduce.cuh", "fold_points"),
-        ("msm_reduce.cuh", "sum_blocks"),
-        ("msm_reduce.cuh", "add_windows"),
-    )
-    return (
-        Unit("msm_sort.cuh", tuple((name, name) for name in sort_kernels)),
-        Unit("msm_digits.cuh", (("digits", f"split_into_digits<{curve_type(curve)}>"),)),
-        *(Unit(source, ((name, f"{name}<{typ}>"),)) for source, name in group_kernels),
-    )
 
 
 def scratch_bytes(
@@ -367,7 +340,7 @@ class _Launches:
 def _kernels(curve: Curve, group: str, device: int) -> dict[str, Function]:
     """All kernels by name, on a device that is the current one."""
     kernels: dict[str, Function] = {}
-    for unit in units(curve, group):
+    for unit in msm_units(curve, group):
         kernels.update(load(unit))
     for name in ("partition_digits", "sort_partitions"):
         driver.funcSetAttribute(kernels[name].ptr, MOST_SHARED_BYTES, 4 * STAGING_WORDS)

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from cupy.cuda import runtime
 
 from zkrun.algebra.curves import Curve, Field
-from zkrun.devices.cuda.compile import Unit
-from zkrun.devices.cuda.elementwise import elementwise_unit, launch_elements
-from zkrun.devices.cuda.groups import field_type
+from zkrun.devices.cuda.elementwise import launch_elements
 from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, montgomery, view
 from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.units import elementwise_unit, ntt_unit
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
     from zkrun.devices.cuda.functions import Launch
 
-__all__ = ["Plan", "Shape", "best_shape", "ntt", "ntt_unit"]
+__all__ = ["Plan", "Shape", "best_shape", "ntt"]
 
 _ITEM = 32
 _SHARED = 128 << 10
@@ -54,21 +53,6 @@ def best_shape(k: int) -> Shape:
 
 def _even(k: int, passes: int) -> tuple[int, ...]:
     return tuple(k // passes + (i < k % passes) for i in range(passes))
-
-
-def ntt_unit(curve: Curve) -> Unit:
-    """The kernels of ntt.cuh over the curve's scalar field."""
-    field = field_type(curve, "scalar")
-    return Unit(
-        "ntt.cuh",
-        (
-            ("pass2", f"ntt_pass<{field}, 2>"),
-            ("pass3", f"ntt_pass<{field}, 3>"),
-            ("tiny", f"ntt_tiny<{field}>"),
-            ("table", f"power_table<{field}>"),
-            ("check", f"check_powers<{field}>"),
-        ),
-    )
 
 
 def ntt(call: Call, device: CudaDevice) -> Launch:

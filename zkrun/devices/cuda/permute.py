@@ -5,12 +5,10 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from zkrun.algebra.curves import Curve
-from zkrun.devices.cuda.compile import Unit
 from zkrun.devices.cuda.elementwise import launch_elements
-from zkrun.devices.cuda.groups import field_type
 from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, view
 from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.units import permutation_unit
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
 
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
     from zkrun.devices.cuda.functions import Launch
 
-__all__ = ["permutation_unit", "permute"]
+__all__ = ["permute"]
 
 _ELEMENTWISE = (
     "permutation_keys",
@@ -28,17 +26,9 @@ _ELEMENTWISE = (
     "place_permuted",
 )
 _SUMS = ("sum_each_tile", "sum_up_tiles", "sum_up_counts")
-_SORT = ("sort_tiles", "merge_runs")
 _ITEM = 32
 _SUM_THREADS, _SUM_TILE = 256, 2048  # as in permute.cuh
 _SORT_THREADS, _SORT_TILE = 256, 1024  # as in sort.cuh
-
-
-def permutation_unit(curve: Curve) -> Unit:
-    """The kernels of permute.cuh and sort.cuh over the curve's scalar field."""
-    field = field_type(curve, "scalar")
-    names = (*_ELEMENTWISE, *_SUMS, *_SORT)
-    return Unit("permute.cuh", tuple((name, f"{name}<{field}>") for name in names))
 
 
 def permute(call: Call, device: CudaDevice) -> Launch:

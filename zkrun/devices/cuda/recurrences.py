@@ -6,12 +6,10 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Data
-from zkrun.devices.cuda.compile import Unit
-from zkrun.devices.cuda.groups import field_type
 from zkrun.devices.cuda.launch import Values, blocks, kernels, view
 from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.units import inversion_unit, recurrence_unit
 from zkrun.program.signature import Call
 
 if TYPE_CHECKING:
@@ -21,9 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "batch_invert",
     "evaluate",
-    "inversion_unit",
     "kate_division",
-    "recurrence_unit",
     "scan_mul",
 ]
 
@@ -35,33 +31,6 @@ _EVALUATION_BLOCKS = 1056
 # As in batch_invert.cuh.
 _FAN_IN, _THREADS, _TOP = 8, 256, 4096
 _TOP_THREADS = 512
-
-
-def recurrence_unit(curve: Curve) -> Unit:
-    """The kernels of recurrence.cuh over the curve's scalar field."""
-    field = field_type(curve, "scalar")
-    laws = (("product", f"zkrun::ProductLaw<{field}>"), ("horner", f"zkrun::HornerLaw<{field}>"))
-    return Unit(
-        "recurrence.cuh",
-        (
-            *(
-                (f"{name}_{law}", f"{name}<{field}, {typ}>")
-                for name in ("join_tiles", "join_all", "hand_down")
-                for law, typ in laws
-            ),
-            *(
-                (name, f"{name}<{field}>")
-                for name in ("recurrence_powers", "evaluation_table", "evaluate_tiles", "sum_tiles")
-            ),
-        ),
-    )
-
-
-def inversion_unit(curve: Curve) -> Unit:
-    """The kernels of batch_invert.cuh over the curve's scalar field."""
-    field = field_type(curve, "scalar")
-    names = ("multiply_groups", "invert_groups", "invert_top")
-    return Unit("batch_invert.cuh", tuple((name, f"{name}<{field}>") for name in names))
 
 
 def scan_mul(call: Call, device: CudaDevice) -> Launch:

@@ -1,18 +1,36 @@
-"""All kernels that are known before any program: what is compiled ahead of time, and by CI."""
+"""Which kernels there are, unit by unit: what is compiled ahead of time, and by the tests.
+
+Those of `fused_arith` are generated for each expression: fused_unit.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from zkrun.algebra.curves import CURVES, Curve
-from zkrun.devices.cuda import msm
-from zkrun.devices.cuda.compile import Unit
-from zkrun.devices.cuda.elementwise import elementwise_unit
-from zkrun.devices.cuda.ntt import ntt_unit
-from zkrun.devices.cuda.permute import permutation_unit
-from zkrun.devices.cuda.recurrences import inversion_unit, recurrence_unit
+from zkrun.devices.cuda.groups import curve_type, field_type, group_type
+from zkrun.devices.cuda.sources import Unit
 
-__all__ = ["all_units", "scalar_units"]
+__all__ = [
+    "all_units",
+    "elementwise_unit",
+    "inversion_unit",
+    "msm_units",
+    "ntt_unit",
+    "permutation_unit",
+    "recurrence_unit",
+    "scalar_units",
+]
+
+
+def all_units(curves: Iterable[Curve] = CURVES.values()) -> tuple[Unit, ...]:
+    """All that are known before any program, each once."""
+    units = [
+        unit
+        for curve in curves
+        for unit in (*msm_units(curve, "g2"), *msm_units(curve, "g1"), *scalar_units(curve))
+    ]
+    return tuple(dict.fromkeys(units))
 
 
 def scalar_units(curve: Curve) -> tuple[Unit, ...]:
@@ -26,15 +44,91 @@ def scalar_units(curve: Curve) -> tuple[Unit, ...]:
     )
 
 
-def all_units(curves: Iterable[Curve] = CURVES.values()) -> tuple[Unit, ...]:
-    """Each once, the slowest to compile first."""
-    units = [
-        unit
-        for curve in curves
-        for unit in (
-            *scalar_units(curve),
-            *msm.units(curve, "g1"),
-            *msm.units(curve, "g2"),
-        )
+def ntt_unit(curve: Curve) -> Unit:
+    """The kernels of ntt.cuh over the curve's scalar field."""
+    field = field_type(curve, "scalar")
+    return Unit(
+        "ntt.cuh",
+        (
+            ("pass2", f"ntt_pass<{field}, 2>"),
+            ("pass3", f"ntt_pass<{field}, 3>"),
+            ("tiny", f"ntt_tiny<{field}>"),
+            ("table", f"power_table<{field}>"),
+            ("check", f"check_powers<{field}>"),
+        ),
+    )
+
+
+def elementwise_unit(curve: Curve) -> Unit:
+    """The kernels of elementwise.cuh over the curve's scalar field."""
+    field = field_type(curve, "scalar")
+    pairs = [
+        (operation, f"pairwise<{field}, zkrun::PairwiseOperation::{operation}>")
+        for operation in ("add", "subtract", "multiply")
     ]
-    return tuple(dict.fromkeys(units))
+    names = ("multiply_cyclic", "multiply_geometric", "fill", "invert_scalar", "raise_scalar")
+    return Unit("elementwise.cuh", (*pairs, *((name, f"{name}<{field}>") for name in names)))
+
+
+def recurrence_unit(curve: Curve) -> Unit:
+    """The kernels of recurrence.cuh over the curve's scalar field."""
+    field = field_type(curve, "scalar")
+    laws = (("product", f"zkrun::ProductLaw<{field}>"), ("horner", f"zkrun::HornerLaw<{field}>"))
+    return Unit(
+        "recurrence.cuh",
+        (
+            *(
+                (f"{name}_{law}", f"{name}<{field}, {typ}>")
+                for name in ("join_tiles", "join_all", "hand_down")
+                for law, typ in laws
+            ),
+            *(
+                (name, f"{name}<{field}>")
+                for name in ("recurrence_powers", "evaluation_table", "evaluate_tiles", "sum_tiles")
+            ),
+        ),
+    )
+
+
+def inversion_unit(curve: Curve) -> Unit:
+    """The kernels of batch_invert.cuh over the curve's scalar field."""
+    field = field_type(curve, "scalar")
+    names = ("multiply_groups", "invert_groups", "invert_top")
+    return Unit("batch_invert.cuh", tuple((name, f"{name}<{field}>") for name in names))
+
+
+def permutation_unit(curve: Curve) -> Unit:
+    """The kernels of permute.cuh and sort.cuh over the curve's scalar field."""
+    field = field_type(curve, "scalar")
+    names = (
+        *("permutation_keys", "take_from_table", "name_missing"),
+        *("collect_left", "place_permuted"),
+        *("sum_each_tile", "sum_up_tiles", "sum_up_counts"),
+        *("sort_tiles", "merge_runs"),
+    )
+    return Unit("permute.cuh", tuple((name, f"{name}<{field}>") for name in names))
+
+
+def msm_units(curve: Curve, group: str) -> tuple[Unit, ...]:
+    """What a multi-scalar multiplication over this group compiles."""
+    typ = group_type(curve, group)
+    sort_kernels = (
+        "lay_out_partitions",
+        "partition_digits",
+        "count_buckets",
+        "lay_out_buckets",
+        "sort_partitions",
+    )
+    group_kernels = (
+        ("msm_digits.cuh", "fill_endomorphism_table"),
+        ("msm_accumulate.cuh", "accumulate_buckets"),
+        ("msm_accumulate.cuh", "merge_heads"),
+        ("msm_reduce.cuh", "fold_points"),
+        ("msm_reduce.cuh", "sum_blocks"),
+        ("msm_reduce.cuh", "add_windows"),
+    )
+    return (
+        Unit("msm_sort.cuh", tuple((name, name) for name in sort_kernels)),
+        Unit("msm_digits.cuh", (("digits", f"split_into_digits<{curve_type(curve)}>"),)),
+        *(Unit(source, ((name, f"{name}<{typ}>"),)) for source, name in group_kernels),
+    )
