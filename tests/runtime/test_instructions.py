@@ -304,15 +304,19 @@ def test_print_is_short_and_harmless(capsys: pytest.CaptureFixture[str]) -> None
         {"op": "Print", "id": 0, "label": "a\x1b]0;b\n"},
         {"op": "AssembleTuple", "vars": [1, 1], "dst": 2},
         {"op": "Print", "id": 2},
+        {"op": "AssembleTuple", "vars": [2, *[1] * 11], "dst": 3},
+        {"op": "Print", "id": 3},
         result(1),
-        variables={"2": "pair"},
+        variables={"2": "pair", "3": "many"},
         constants=[scalars("c", list(range(1000)), "gpu:0")],
     )
     run(document)
-    first, second = capsys.readouterr().err.splitlines()
+    first, second, third = capsys.readouterr().err.splitlines()
     assert first.startswith("a\\x1b]0;b\\n = [0x0, 0x1, ")
     assert first.endswith("0x7, … 990 more …, 0x3e6, 0x3e7]")
     assert second == "pair = ([0x0, 0x1], [0x0, 0x1])"
+    one = "[0x0, 0x1]"
+    assert third == f"many = (({one}, {one}), {', '.join([one] * 7)}, … 2 more …, {one}, {one})"
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu:0", "disk"])

@@ -1,4 +1,5 @@
-"""How much of a document zkrun reads, checked before anything is built from it."""
+"""How much of a document zkrun reads, checked before anything is built from it, and how much of a
+result it writes."""
 
 __all__ = [
     "INTEGER_BYTES",
@@ -8,6 +9,7 @@ __all__ = [
     "MAX_FINDINGS",
     "MAX_KEYS",
     "MAX_NUMBERS",
+    "MAX_RESULT",
     "MAX_VALUES",
     "MAX_WIDE",
     "TEXT_BYTES",
@@ -39,6 +41,12 @@ MAX_NUMBERS = 1 << 21
 
 MAX_KEYS = 1000
 """Keys of one map, `variables` apart."""
+
+MAX_RESULT = 1 << 30
+"""Bytes of a result in memory form; its text in a file takes twice as many, in Python four times.
+
+The references of a tuple count each on its own: a million of them to one array are a million arrays
+of text, which no limit on the memory of the run knows of."""
 
 MAX_FINDINGS = 20
 """Findings reported before the rest is left for the next try."""

@@ -27,7 +27,7 @@ from zkrun.runtime.interrupts import CtrlC
 from zkrun.runtime.link import CallTypes, Linker, link
 from zkrun.runtime.options import Options
 from zkrun.runtime.record import Recording, build_trace
-from zkrun.runtime.result import Result, read_result
+from zkrun.runtime.result import Result, check_size, read_result
 from zkrun.runtime.state import Run
 from zkrun.runtime.threads import Pool
 from zkrun.runtime.trace import DeviceUse, Trace
@@ -66,7 +66,9 @@ def run(
     try:
         with ctrl_c.deferred(), ExitStack() as cleanup:
             with ctrl_c.taken():
-                types = _call_types(program, calls, analysis)
+                found = _checked(program, analysis)
+                types = _call_types(calls, found)
+                _check_result(program, found)
                 images = load_inputs(program, inputs or {})
                 for image in images:  # of the witness: they do not outlive the run
                     cleanup.callback(wipe, image)
@@ -115,17 +117,26 @@ def _survey(program: Program) -> tuple[list[str], dict[int, str]]:
     return list(names), calls
 
 
-def _call_types(
-    program: Program, calls: Mapping[int, str], analysis: Analysis | None
-) -> dict[int, CallTypes]:
-    """What each FuncCall will see, by its position. InvalidProgram where there are errors."""
-    if analysis is None or (calls and not analysis.operands):
+def _checked(program: Program, analysis: Analysis | None) -> Analysis:
+    """What the analysis says, operands included. InvalidProgram where there are errors."""
+    if analysis is None or (analysis.valid and not analysis.operands):
         analysis = validate(program)
     if not analysis.valid:
         errors = [one for one in analysis.diagnostics if one.severity == "error"]
         first = errors[0]
         where = f" (at {first.path})" if first.path else ""
         raise InvalidProgram(f"{first.message}{where}", analysis.diagnostics)
+    return analysis
+
+
+def _check_result(program: Program, analysis: Analysis) -> None:
+    """ResourceLimit where the program returns more than is written."""
+    (returned,) = analysis.operands[f"/instructions/{len(program.instructions) - 1}"]
+    check_size(returned.typ, program.curve_record)
+
+
+def _call_types(calls: Mapping[int, str], analysis: Analysis) -> dict[int, CallTypes]:
+    """What each FuncCall will see, by its position."""
     found: dict[int, CallTypes] = {}
     for position, path in calls.items():
         infos = analysis.operands[path]

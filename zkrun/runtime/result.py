@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Data, Value
-from zkrun.errors import InvalidProgram, Mismatch
+from zkrun.errors import InvalidProgram, Mismatch, ResourceLimit
 from zkrun.program.constants import BadValue
-from zkrun.program.types import Point, PointArray, Scalar, ScalarArray, Transcript, Tuple, Typ
+from zkrun.program.limits import MAX_RESULT
+from zkrun.program.types import (
+    Point,
+    PointArray,
+    Scalar,
+    ScalarArray,
+    Transcript,
+    Tuple,
+    Typ,
+    size,
+)
 from zkrun.runtime.files import write_whole
 from zkrun.runtime.images import parse, render
 from zkrun.runtime.inputs import read_json
 from zkrun.runtime.show import brief
 from zkrun.runtime.typ_json import raw_typ, same_typ
 
-__all__ = ["Result", "read_result"]
+__all__ = ["Result", "check_size", "read_result"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +115,61 @@ def _list(value: Any, n: int, place: str) -> None:
         raise InvalidProgram(f"the expected result{place} must be a list of {n}, not {found}")
 
 
+def check_size(typ: Typ, curve: Curve) -> None:
+    """ResourceLimit where a result of this type is more than is written, whatever its values are.
+
+    A transcript counts once its proof is written: `read_result` looks at those.
+    """
+
+    def items(node: Typ) -> Sequence[Typ] | None:
+        return node.items if isinstance(node, Tuple) else None
+
+    _refuse_more(_total(typ, items, lambda node: size(node, curve), {}))
+
+
 def read_result(value: Value, curve: Curve) -> Result:
-    """What a variable is bound to, from whatever device, as a result."""
+    """What a variable is bound to, from whatever device, as a result.
+
+    ResourceLimit where it is more than is written.
+    """
+
+    def items(node: Value) -> Sequence[Value] | None:
+        return node if isinstance(node, tuple) else None
+
+    def nbytes(node: Value) -> int:
+        return node.length * node.item if isinstance(node, Data) else len(node.proof)
+
+    _refuse_more(_total(value, items, nbytes, {}))
     typ, values = _read(value, curve)
     return Result(typ, values, curve)
+
+
+_Node = TypeVar("_Node")
+
+
+def _total(
+    node: _Node,
+    items: Callable[[_Node], Sequence[_Node] | None],
+    nbytes: Callable[[_Node], int],
+    sums: dict[int, int],
+) -> int:
+    """The bytes of all leaves, those of a tuple counted as often as it refers to them."""
+    if id(node) not in sums:
+        inner = items(node)
+        sums[id(node)] = (
+            nbytes(node)
+            if inner is None
+            else sum(_total(item, items, nbytes, sums) for item in inner)
+        )
+    return sums[id(node)]
+
+
+def _refuse_more(nbytes: int) -> None:
+    if nbytes > MAX_RESULT:
+        raise ResourceLimit(
+            f"the result is {nbytes:,} bytes, every reference of a tuple counted; "
+            f"at most {MAX_RESULT:,} are written as text: return less of it"
+        )
 
 
 def _read(value: Value, curve: Curve) -> tuple[Typ, Any]:

@@ -15,7 +15,7 @@ from zkrun.runtime.views import part
 
 __all__ = ["brief", "show", "text_of"]
 
-_HEAD, _TAIL = 8, 2  # elements of a long array that are shown
+_HEAD, _TAIL = 8, 2  # elements of a long array or tuple that are shown
 _PROOF = 128  # digits of a proof that are shown
 
 
@@ -26,26 +26,31 @@ def show(name: str, value: Value, curve: Curve) -> None:
 
 
 def text_of(value: Value, curve: Curve) -> str:
-    """A value as text; of a long array the first and last elements."""
+    """A value as text; of a long array or tuple the first and last elements."""
     if isinstance(value, tuple):
-        return f"({', '.join(text_of(item, curve) for item in value)})"
+        return f"({', '.join(_ends(value, len(value), curve))})"
     if not isinstance(value, Data):
         proof = value.proof.hex()
         rest = f"… ({len(proof) // 2} bytes)" if len(proof) > _PROOF else ""
         return f'"{proof[:_PROOF]}{rest}"'
-    n = value.length
     if not isinstance(value.typ, ScalarArray | PointArray):
-        return brief(_elements(value, 0, n, curve))
+        return brief(render(value.typ, value.block.device.read(value), curve))
+    return f"[{', '.join(_ends(value, value.length, curve))}]"
+
+
+def _ends(value: Value, n: int, curve: Curve) -> list[str]:
+    """The elements as texts; in the middle of many, how many are left out."""
     if n <= _HEAD + _TAIL:
-        return f"[{', '.join(map(brief, _elements(value, 0, n, curve)))}]"
-    head = map(brief, _elements(value, 0, _HEAD, curve))
-    tail = map(brief, _elements(value, n - _TAIL, n, curve))
-    return f"[{', '.join(head)}, … {n - _HEAD - _TAIL} more …, {', '.join(tail)}]"
+        return _texts(value, 0, n, curve)
+    head, tail = _texts(value, 0, _HEAD, curve), _texts(value, n - _TAIL, n, curve)
+    return [*head, f"… {n - _HEAD - _TAIL} more …", *tail]
 
 
-def _elements(value: Data, start: int, end: int, curve: Curve) -> Any:
+def _texts(value: Value, start: int, end: int, curve: Curve) -> list[str]:
+    if isinstance(value, tuple):
+        return [text_of(item, curve) for item in value[start:end]]
     image = value.block.device.read(part(value, start, end, curve))
-    return render(value.typ, image, curve)
+    return [brief(element) for element in render(value.typ, image, curve)]
 
 
 def brief(value: Any) -> str:
