@@ -73,6 +73,8 @@ __global__ void __launch_bounds__(inversion_threads) invert_groups(const Inversi
 
 // The top level: up to top_threads * top_run elements, by one block. Thread t takes the elements t,
 // t + top_threads, ...
+//
+// Stack frame of invert_top<*>: invert() takes its argument by address.
 template <class F>
 __global__ void __launch_bounds__(top_threads) invert_top(const InversionLevel<F> job) {
   __shared__ ulonglong2 memory[2 * top_threads];

@@ -104,6 +104,7 @@ struct ScalarInverse {
   uint32_t* failed;
 };
 
+// Stack frame of invert_scalar<*>: invert() takes its argument by address.
 template <class F>
 __global__ void __launch_bounds__(32) invert_scalar(const ScalarInverse<F> job) {
   if (threadIdx.x != 0) return;

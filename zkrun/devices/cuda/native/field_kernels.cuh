@@ -12,6 +12,9 @@ enum class FieldOperation {
 };
 
 // c[i] = a[i] op b[i]; sum_of_products is a b + b b.
+//
+// Stack frame of apply_field_operation<*, FieldOperation::inverse>: invert() takes its argument by
+// address.
 template <class F, FieldOperation operation>
 __global__ void apply_field_operation(F* c, const F* a, const F* b, uint64_t count) {
   const uint64_t i = blockIdx.x * static_cast<uint64_t>(blockDim.x) + threadIdx.x;
@@ -53,6 +56,8 @@ __global__ void __launch_bounds__(256) repeat_field_operation(F* values, int rou
 }
 
 // Each thread adds `rounds` times the affine point of its place to a sum.
+//
+// Stack frame of repeat_mixed_addition<G2<*>>: products of Fp2 are calls, with operands in memory.
 template <class Group>
 __global__ void __launch_bounds__(128)
     repeat_mixed_addition(Xyzz<typename Group::Field>* sums,
@@ -65,6 +70,8 @@ __global__ void __launch_bounds__(128)
 }
 
 // points[i] = (first + i) times the base.
+//
+// Stack frame of multiples<*>: the group law and invert() are calls, with operands in memory.
 template <class Group>
 __global__ void __launch_bounds__(128)
     multiples(Affine<typename Group::Field>* points, const Affine<typename Group::Field>* base,

@@ -53,6 +53,9 @@ struct SharedPoints {
 // by_bit[(window * bits + t) * blocks + block] the sum of those whose index has bit t.
 //
 // Blocks: blocks of a window by windows. With bucket_starts, points of empty buckets are not read.
+//
+// Stack frame of fold_points<G2<*>>: products of Fp2 are calls, with operands in memory.
+// Spills in fold_points<G2<Bls12381>>: a point and a sum have 96 words each, in 255 registers.
 template <class Group>
 __global__ void __launch_bounds__(FoldShape<typename Group::Field>::threads)
     fold_points(Xyzz<typename Group::Field>* all, Xyzz<typename Group::Field>* by_bit,
@@ -111,6 +114,8 @@ struct FoldedBits {
 
 // sums[window, bit] = the sum over blocks of what was left for the bit. Blocks of threads: bits by
 // windows.
+//
+// Stack frame of sum_blocks<G2<*>>: products of Fp2 are calls, with operands in memory.
 template <class Group>
 __global__ void __launch_bounds__(sum_threads)
     sum_blocks(Xyzz<typename Group::Field>* sums, const Xyzz<typename Group::Field>* by_bit,
@@ -156,6 +161,9 @@ __device__ __forceinline__ Fp2<F> invert(const Fp2<F>& a) {
 // results[vector] = sum over windows w of 2^(c w) (all[w] + sum of 2^t sums[w, t]), with a team of
 // lanes a window first, of at most 32 windows. One block a vector, of `windows` teams, in whole
 // warps.
+//
+// Stack frame of add_windows<*>: the operations of a team are calls, with points in memory.
+// Spills in add_windows<G2<Bls12381>>: an addition needs more than 255 registers, once a result.
 template <class Group>
 __global__ void __launch_bounds__(32 * team_lanes)
     add_windows(Results<Group> results, const Xyzz<typename Group::Field>* sums,
