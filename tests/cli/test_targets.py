@@ -1,5 +1,6 @@
 """Where results and traces go: refused before the run, written whole, never lost in silence."""
 
+import json
 import os
 import signal
 import subprocess
@@ -206,3 +207,102 @@ def test_a_trace_that_cannot_be_written_does_not_take_the_result_along(zkrun: Zk
     done = zkrun(*SUM, "--trace", "/dev/full")
     assert done.returncode == 6
     assert done.stdout == zkrun(*SUM).stdout
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_standard_output_has_several_names(name: str, folder: Path, zkrun: Zkrun) -> None:
+    plain = zkrun(*SUM, "--output", "-").stdout
+    assert zkrun(*SUM, "--output", name).stdout == plain
+    assert zkrun(*SUM, "--output", name, "--trace", "-").returncode == 2
+    trace = zkrun(*SUM, "--output", "result.json", "--trace", name).stdout
+    assert zkrun("trace", "-", stdin=trace).returncode == 0
+    converted = zkrun("convert", "sum.json", "-").stdout
+    assert zkrun("convert", "sum.json", name).stdout == converted
+    exported = zkrun("trace", "commitment.msgpack", "--perfetto", "-").stdout
+    assert zkrun("trace", "commitment.msgpack", "--perfetto", name).stdout == exported
+    closed = f'"$0" -c "$1" {" ".join(SUM)} --output {name} >&-'
+    done = subprocess.run(
+        ["bash", "-c", closed, sys.executable, START],
+        cwd=folder,
+        env={**os.environ, "HOME": str(folder)},
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert (done.returncode, b"it is closed" in done.stderr) == (4, True)
+
+
+@pytest.mark.parametrize("option", ["--output", "--trace"])
+def test_a_constant_is_not_replaced(option: str, zkrun: Zkrun, folder: Path) -> None:
+    data = {"file": "setup/a.bin", "nbytes": 64, "encoding": "montgomery"}
+    typ = {"kind": "ScalarArray", "len": 2}
+    document = {
+        "format": "zkrun",
+        "version": 1,
+        "curve": "bn254",
+        "constants": [{"name": "a", "typ": typ, "data": data}],
+        "instructions": [
+            {"op": "LoadConstant", "src": 0, "dst": 0},
+            {"op": "Return", "id": 0},
+        ],
+    }
+    (folder / "setup").mkdir()
+    (folder / "setup/a.bin").write_bytes(bytes(64))
+    (folder / "constant.json").write_text(json.dumps(document))
+    done = zkrun("exec", "constant.json", option, "setup/../setup/a.bin")
+    assert done.returncode == 2
+    assert b"and constant 0, 'a', are the same file" in done.stderr
+    assert (folder / "setup/a.bin").read_bytes() == bytes(64)
+    assert zkrun("exec", "constant.json", option, "other").returncode == 0
+
+
+def test_a_trace_is_not_replaced_by_its_export(zkrun: Zkrun, folder: Path) -> None:
+    before = (folder / "commitment.msgpack").read_bytes()
+    done = zkrun("trace", "commitment.msgpack", "--perfetto", "./commitment.msgpack")
+    assert (done.returncode, b"would replace the trace" in done.stderr) == (2, True)
+    assert (folder / "commitment.msgpack").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [("nothing", "No such file"), (".", "Is a directory"), ("a" * 300, "File name too long")],
+)
+def test_what_nothing_can_be_compared_with_is_found_before_the_run(
+    file: str, reason: str, zkrun: Zkrun
+) -> None:
+    done = zkrun(*SUM, "--expect", file, code=NEVER)
+    assert done.returncode == 2
+    assert f"--expect: cannot read {file}: {reason}" in done.stderr.decode()
+
+
+def test_an_input_of_a_long_name_is_not_read(zkrun: Zkrun, folder: Path) -> None:
+    (folder / "r.json").touch()
+    done = zkrun("exec", "sum.json", "--input", f"x={'a' * 300}.bin", "--output", "r.json")
+    assert (done.returncode, b"File name too long" in done.stderr) == (2, True)
+
+
+PRESS = """
+import os, signal
+import zkrun.report.tables as tables
+def press(*_): os.kill(os.getpid(), signal.SIGINT)
+tables.tables = press
+"""
+
+
+def test_ctrl_c_during_the_report_is_said(zkrun: Zkrun) -> None:
+    done = zkrun(*SUM, code=PRESS + START)
+    assert (done.returncode, done.stderr) == (130, b"error: interrupted\n")
+    assert done.stdout == zkrun(*SUM).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["exec", "--none"], 2), (["validate", "sum.json"], 1)]
+)
+def test_standard_error_on_a_full_disk_does_not_change_what_happened(
+    arguments: list[str], code: int, folder: Path
+) -> None:
+    broken = f"import zkrun.program.decode as d; d.load = lambda path: 1 / 0; {START}"
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", broken, *arguments], cwd=folder, stderr=full, check=False
+        )
+    assert done.returncode == code

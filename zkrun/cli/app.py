@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from zkrun.cli import convert, devices, exec, functions, inspect, schema, trace, validate
 from zkrun.cli.interrupts import let_ctrl_c_end
 from zkrun.cli.options import ColorOption
-from zkrun.cli.terminal import emit, emit_json, note, open_streams, settings
+from zkrun.cli.terminal import drop_output, emit, emit_json, note, open_streams, settings
 from zkrun.errors import Interrupted, InvalidProgram, ResourceLimit, ZkrunError
 
 __all__ = ["app", "main"]
@@ -74,7 +75,10 @@ def _run() -> int:
         app()
         return 0
     except SystemExit as exit:
-        if isinstance(exit.__context__, BrokenPipeError):
+        causes = list(_causes(exit))
+        if any(isinstance(cause, KeyboardInterrupt) for cause in causes):
+            return _report(Interrupted("interrupted"))
+        if any(isinstance(cause, BrokenPipeError) for cause in causes):
             return 0  # the reader of a help page went away
         return exit.code if isinstance(exit.code, int) else _DEFECT
     except ZkrunError as error:
@@ -84,6 +88,10 @@ def _run() -> int:
     except MemoryError:
         return _report(ResourceLimit("memory ran out"))
     except OSError as error:
+        said = [getattr(cause, "exit_code", None) for cause in _causes(error)]
+        if code := next((code for code in said if isinstance(code, int)), None):
+            drop_output(sys.stderr)  # typer could not write there what is wrong with the usage
+            return code
         try:
             emit("")  # what typer could not write, a help page, is still waiting there
         except ZkrunError as reason:
@@ -93,7 +101,20 @@ def _run() -> int:
         return _defect(error)
 
 
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What was being handled when it was raised, and so on."""
+    while (context := error.__context__) is not None:
+        yield context
+        error = context
+
+
 def _defect(error: Exception) -> int:
+    with suppress(ZkrunError):  # standard error takes nothing: the exit code says it
+        _describe(error)
+    return _DEFECT
+
+
+def _describe(error: Exception) -> None:
     if os.environ.get("ZKRUN_DEBUG") == "1":
         import traceback
 
@@ -103,7 +124,6 @@ def _defect(error: Exception) -> int:
         f"error: {_clean(f'{type(error).__name__}: {message}')}\n"
         "this is a defect of zkrun; ZKRUN_DEBUG=1 shows where"
     )
-    return _DEFECT
 
 
 def _report(error: ZkrunError) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from zkrun.cli.interrupts import let_ctrl_c_raise
-from zkrun.cli.options import ColorOption, JsonOption
+from zkrun.cli.options import ColorOption, JsonOption, dashed
 
 __all__ = ["command"]
 
@@ -22,7 +22,10 @@ class Form(StrEnum):
 def command(
     source: Annotated[str, typer.Argument(metavar="IN", help="A program; - is standard input.")],
     target: Annotated[
-        str, typer.Argument(metavar="OUT", help="The file to write; - is standard output.")
+        str,
+        typer.Argument(
+            metavar="OUT", callback=dashed, help="The file to write; - is standard output."
+        ),
     ],
     to: Annotated[
         Form | None,

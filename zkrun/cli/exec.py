@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zkrun.cli.options import ColorOption, Gpu, JsonOption, ProgramArgument
+from zkrun.cli.options import ColorOption, Gpu, JsonOption, ProgramArgument, dashed
 from zkrun.devices.cpu.native_module import MOST_THREADS
 from zkrun.errors import ResourceLimit, UsageError, ZkrunError
 
@@ -38,6 +38,7 @@ def command(
         typer.Option(
             "--output",
             metavar="FILE",
+            callback=dashed,
             help="Write the result here instead of standard output, also if --expect differs.",
         ),
     ] = None,
@@ -118,6 +119,7 @@ def command(
         typer.Option(
             "--trace",
             metavar="FILE",
+            callback=dashed,
             help="Save the trace of the run here as well; - is standard output.",
         ),
     ] = None,
@@ -136,14 +138,11 @@ def command(
     from zkrun.cli.check import checked
     from zkrun.cli.options import parse_limits
     from zkrun.cli.progress import progress
+    from zkrun.cli.targets import check_piped, check_readable, check_targets, constant_files
 
     limits = parse_limits(limit)
-    if (
-        expect is not None
-        and expect != "-"
-        and (not Path(expect).exists() or Path(expect).is_dir())
-    ):
-        raise UsageError(f"--expect: there is no file {expect}")
+    if expect is not None:
+        check_readable("--expect", expect)
     if timeout is not None and not 0 < timeout < _LONGEST:
         raise UsageError("--timeout takes a number of seconds above 0")
     if sanitize and gpu is not Gpu.virtual:
@@ -156,7 +155,7 @@ def command(
     }
     if expect is not None:
         read["--expect"] = expect
-    _check_piped(read)
+    check_piped(read)
     if dry_run:
         from zkrun.cli.forecast import print_forecast
 
@@ -169,10 +168,9 @@ def command(
             raise ResourceLimit(f"{over[0]} may need more memory than its limit; {hint}")
         return
     from zkrun.cli.interrupts import let_ctrl_c_raise
-    from zkrun.cli.targets import check_targets
     from zkrun.runtime.options import Options
 
-    check_targets(output, trace, json, read)
+    check_targets(output, trace, json, {**read, **constant_files(document)})
     options = Options(
         gpu=gpu.value,
         seed=insecure_seed,
@@ -211,13 +209,6 @@ def _inputs(texts: list[str], names: list[str]) -> dict[str, Path]:
             raise UsageError(f"--input names {name!r} twice")
         files[name] = Path(file)
     return files
-
-
-def _check_piped(read: dict[str, str]) -> None:
-    """Refuses two things that are both read from standard input."""
-    piped = [what for what, file in read.items() if file == "-"]
-    if len(piped) > 1:
-        raise UsageError(f"{piped[0]} and {piped[1]} cannot both come from standard input")
 
 
 def _save(trace: Trace, file: str | None) -> None:

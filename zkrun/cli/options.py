@@ -14,6 +14,7 @@ __all__ = [
     "Gpu",
     "JsonOption",
     "ProgramArgument",
+    "dashed",
     "parse_limits",
     "parse_size",
 ]
@@ -62,6 +63,14 @@ ProgramArgument = Annotated[
         metavar="PROGRAM", help="A program as JSON or MessagePack; - is standard input."
     ),
 ]
+
+_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+def dashed(target: str | None) -> str | None:
+    """The file that a command writes; standard output is `-` by whatever name it was given."""
+    return "-" if target in _STANDARD_OUTPUT else target
+
 
 _UNITS = {
     "": 1,

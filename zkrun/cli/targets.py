@@ -1,14 +1,52 @@
-"""Where a run puts its result and its trace: what is wrong with that is found before it runs."""
+"""The files that a run reads and writes: what is wrong with them is found before it runs."""
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Mapping
-from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zkrun.errors import RunFailed, UsageError
 
-__all__ = ["check_targets"]
+if TYPE_CHECKING:
+    from zkrun.program.document import Program
+
+__all__ = ["check_piped", "check_readable", "check_targets", "constant_files", "is_same"]
+
+
+def check_readable(what: str, file: str) -> None:
+    """Refuses what could not be read once the run is over; a pipe is not touched."""
+    if file == "-":
+        return
+    try:
+        if stat.S_ISDIR(Path(file).stat().st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not os.access(file, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise UsageError(f"{what}: cannot read {file}: {error.strerror}") from None
+
+
+def check_piped(read: Mapping[str, str]) -> None:
+    """Refuses two things that are both read from standard input."""
+    piped = [what for what, file in read.items() if file == "-"]
+    if len(piped) > 1:
+        raise UsageError(f"{piped[0]} and {piped[1]} cannot both come from standard input")
+
+
+def constant_files(program: Program) -> dict[str, str]:
+    """The files that hold constants of the program."""
+    from zkrun.program.document import File
+
+    folder = program.folder or Path()
+    return {
+        f"constant {index}, {constant.name!r},": str(folder / constant.data.file)
+        for index, constant in enumerate(program.constants)
+        if isinstance(constant.data, File)
+    }
 
 
 def check_targets(
@@ -34,13 +72,17 @@ def check_targets(
     for file in files.values():
         check_writable(file)
     taken = {**files, **{name: Path(file) for name, file in read.items() if file != "-"}}
-    for (one, file), (other, path) in combinations(taken.items(), 2):
-        if one in files and _same(file, path):
-            raise UsageError(f"{one} and {other} are the same file: {file}")
+    for one, file in files.items():
+        for other, path in taken.items():
+            if one != other and is_same(file, path):
+                raise UsageError(f"{one} and {other} are the same file: {file}")
 
 
-def _same(one: Path, other: Path) -> bool:
+def is_same(one: Path, other: Path) -> bool:
     """Whether writing one would replace the other. Nothing replaces a pipe or a device."""
-    if one.exists() and other.exists():
-        return one.is_file() and one.samefile(other)
-    return one.resolve() == other.resolve()
+    try:
+        if one.exists() and other.exists():
+            return one.is_file() and one.samefile(other)
+        return one.resolve() == other.resolve()
+    except (OSError, RuntimeError):  # what cannot be looked at is not there for zkrun
+        return False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zkrun.cli.options import ColorOption, JsonOption
+from zkrun.cli.options import ColorOption, JsonOption, dashed
 from zkrun.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def command(
         typer.Option(
             "--perfetto",
             metavar="FILE",
+            callback=dashed,
             help="Write a trace for Perfetto and chrome://tracing; - is standard output.",
         ),
     ] = None,
@@ -44,15 +45,15 @@ def command(
     """
     import sys
 
+    from zkrun.cli.targets import is_same
     from zkrun.cli.terminal import emit_bytes, emit_json, show, width
     from zkrun.report.summary import summarise
-    from zkrun.runtime.trace import Trace, last_trace_path
 
-    if trace is None and not last_trace_path().is_file():
-        raise UsageError("there is no last run to show: run a program first, or name a trace")
     if perfetto == "-" and (json or timeline):
         raise UsageError("--perfetto - takes standard output for itself")
-    run = _standard_input() if str(trace) == "-" else Trace.load(trace or last_trace_path())
+    if perfetto is not None and trace is not None and is_same(Path(perfetto), trace):
+        raise UsageError(f"--perfetto would replace the trace that it is made from: {perfetto}")
+    run = _load(trace)
     if perfetto is not None:
         from zkrun.report.perfetto import perfetto as export
 
@@ -79,6 +80,23 @@ def command(
         from zkrun.report.tables import LEAST_WIDTH, tables
 
         show(tables(summary), stream=sys.stdout, least=LEAST_WIDTH)
+
+
+def _load(trace: Path | None) -> Trace:
+    from zkrun.runtime.trace import Trace, last_trace_path
+
+    if trace is not None:
+        return _standard_input() if str(trace) == "-" else Trace.load(trace)
+    try:
+        file = last_trace_path()
+        known = file.exists()
+    except RuntimeError:  # there is no home folder
+        known = False
+    except OSError:
+        known = True  # it cannot be read, and `load` says why
+    if not known:
+        raise UsageError("there is no last run to show: run a program first, or name a trace")
+    return Trace.load(file)
 
 
 def _standard_input() -> Trace:
