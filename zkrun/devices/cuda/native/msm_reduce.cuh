@@ -55,7 +55,7 @@ struct SharedPoints {
 // Blocks: blocks of a window by windows. With bucket_starts, points of empty buckets are not read.
 //
 // Stack frame of fold_points<G2<*>>: products of Fp2 are calls, with operands in memory.
-// Spills in fold_points<G2<Bls12381>>: a point and a sum have 96 words each, in 255 registers.
+// Spills in fold_points<G2<Bls12381>>: two sums have 192 words, of 255 registers.
 template <class Group>
 __global__ void __launch_bounds__(FoldShape<typename Group::Field>::threads)
     fold_points(Xyzz<typename Group::Field>* all, Xyzz<typename Group::Field>* by_bit,

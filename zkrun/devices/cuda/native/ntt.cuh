@@ -66,6 +66,8 @@ __device__ __forceinline__ void butterflies(F* x, const F* units) {
   }
 }
 
+// Stack frame of ntt_pass<Fp<Bn254ScalarField>, 3>: two registers too many on sm_100.
+// Spills in ntt_pass<Fp<Bn254ScalarField>, 3>: these two; the bounds are those of an H200.
 template <class F, int H>
 __global__ void __launch_bounds__(H == 3 ? 256 : 512, H == 3 ? 2 : 1) ntt_pass(const NttPass<F> pass) {
   static_assert(F::N == 4);

@@ -1,0 +1,130 @@
+"""Every CUDA kernel compiles, for each architecture, and stays in registers where it should.
+
+A spill, or memory of a thread's own (a stack frame: local arrays, values passed by address), costs
+time wherever it is not meant. Where it is, the source says so in a line of its own, and why:
+
+    // Stack frame of merge_heads<G2<*>>: why
+    // Spills in fold_points<G2<Bls12381>>: why
+
+where * stands for anything. A line that no architecture needs any more is an error too.
+No GPU is needed: NVRTC comes from PyPI.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from functools import cache
+from types import ModuleType
+
+import nvrtc
+import pytest
+
+from zkrun.algebra.curves import CURVES
+from zkrun.devices.cuda.field_units import field_unit, group_unit
+from zkrun.devices.cuda.fused_unit import fused_unit
+from zkrun.devices.cuda.sources import Unit, build, sources
+from zkrun.devices.cuda.units import all_units
+from zkrun.program.functions.expr import parse
+
+ARCHITECTURES = (80, 90, 100)
+
+FRAME, SPILL = "Stack frame of", "Spills in"
+ANNOUNCED = re.compile(rf"^ *// ({FRAME}|{SPILL}) (\S.*?): \S", re.MULTILINE)
+ENTRY = re.compile(r"Compiling entry function '(\w+)'")
+PROPERTIES = re.compile(
+    r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads"
+)
+
+EXPRESSIONS = (
+    "y0 = x0 * x1 + x2",
+    "y0 = " + " + ".join(f"x0 * (x2 + {i}) * {i + 100}" for i in range(30)),
+)
+
+
+def generated() -> list[Unit]:
+    """Kernels of `fused_arith`: one expression of few products, and one of many."""
+    return [
+        fused_unit(parse(text, curve.r), curve, (False, True, False), 1)
+        for curve in CURVES.values()
+        for text in EXPRESSIONS
+    ]
+
+
+def units() -> list[Unit]:
+    fields = [field_unit(curve, kind) for curve in CURVES.values() for kind in ("scalar", "base")]
+    groups = [group_unit(curve, group) for curve in CURVES.values() for group in ("g1", "g2")]
+    return [*all_units(), *fields, *groups, *generated()]
+
+
+def title(unit: Unit) -> str:
+    return unit.kernels[0][1].replace("zkrun::", "")
+
+
+def findings(log: str) -> set[tuple[str, str]]:
+    """(what, symbol of the kernel) of all that ptxas names; what a kernel calls counts for it."""
+    found = set[tuple[str, str]]()
+    kernel = ""
+    for line in log.splitlines():
+        if entry := ENTRY.search(line):
+            kernel = entry[1]
+        elif properties := PROPERTIES.search(line):
+            frame, *spills = map(int, properties.groups())
+            found |= {(FRAME, kernel)} if frame else set()
+            found |= {(SPILL, kernel)} if any(spills) else set()
+    return found
+
+
+@cache
+def announcements() -> set[tuple[str, str]]:
+    """What the sources announce: (what, pattern of kernels)."""
+    return {found for text in sources().values() for found in ANNOUNCED.findall(text)}
+
+
+@pytest.mark.parametrize("unit", units(), ids=title)
+def test_a_kernel_compiles_and_stays_in_registers(unit: Unit) -> None:
+    needed = set[tuple[str, str]]()
+    for architecture in ARCHITECTURES:
+        binary = build(unit, architecture, as_module())
+        names = {binary.symbols[name]: kernel for name, kernel in unit.kernels}
+        log = findings(binary.log)
+        assert len(ENTRY.findall(binary.log)) == len(unit.kernels), "ptxas says nothing"
+        assert binary.cubin.startswith(b"\x7fELF")
+        needed |= {(what, names[symbol].replace("zkrun::", "")) for what, symbol in log}
+    kernels = [kernel.replace("zkrun::", "") for _, kernel in unit.kernels]
+    announced = {
+        (what, kernel)
+        for what, pattern in announcements()
+        for kernel in kernels
+        if fnmatchcase(kernel, pattern)
+    }
+    assert needed - announced == set(), "the source does not announce it"
+    assert announced - needed == set(), "announced, and not so any more"
+
+
+def test_announcements_name_kernels() -> None:
+    kernels = [kernel.replace("zkrun::", "") for unit in units() for _, kernel in unit.kernels]
+    for _, pattern in announcements():
+        assert any(fnmatchcase(kernel, pattern) for kernel in kernels), pattern
+
+
+def test_what_a_kernel_calls_counts_for_it() -> None:
+    clean = "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n"
+    log = (
+        "ptxas info : Compiling entry function 'first' for 'sm_90'\n"
+        f"ptxas info : Function properties for first\n{clean}"
+        "ptxas info : Compiling entry function 'second' for 'sm_90'\n"
+        f"ptxas info : Function properties for second\n{clean}"
+        "ptxas info : Function properties for helper\n"
+        "    32 bytes stack frame, 8 bytes spill stores, 8 bytes spill loads\n"
+    )
+    assert findings(log) == {(FRAME, "second"), (SPILL, "second")}
+
+
+def test_an_error_of_the_source_is_told() -> None:
+    with pytest.raises(RuntimeError, match=r"permute.cuh does not compile:[\s\S]*no_such_name"):
+        build(Unit("permute.cuh", (), "int broken = no_such_name;"), 90, as_module())
+
+
+def as_module() -> ModuleType:
+    return nvrtc
