@@ -5,4 +5,59 @@
             and its lowering to a program
 
 Data goes one way: author's code → Type2 graph → passes → Type3 chunk → Program.
+
+What authors need is named here, and imported when it is first used.
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zkrun.compiler.type2.author import (
+        Bases,
+        Coefficients,
+        Lagrange,
+        PointValue,
+        Polynomial,
+        Proof,
+        ScalarValue,
+        TranscriptValue,
+        permute,
+    )
+    from zkrun.compiler.type2.graph import Graph, GraphError
+    from zkrun.program.types import Point, PointArray, Scalar, Transcript
+
+__all__ = [
+    "Bases",
+    "Coefficients",
+    "Graph",
+    "GraphError",
+    "Lagrange",
+    "Point",
+    "PointArray",
+    "PointValue",
+    "Polynomial",
+    "Proof",
+    "Scalar",
+    "ScalarValue",
+    "Transcript",
+    "TranscriptValue",
+    "permute",
+]
+
+_HOMES = {
+    "Graph": "zkrun.compiler.type2.graph",
+    "GraphError": "zkrun.compiler.type2.graph",
+    "Point": "zkrun.program.types",
+    "PointArray": "zkrun.program.types",
+    "Scalar": "zkrun.program.types",
+    "Transcript": "zkrun.program.types",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'zkrun.compiler' has no attribute {name!r}")
+    import importlib
+
+    home = _HOMES.get(name, "zkrun.compiler.type2.author")
+    return getattr(importlib.import_module(home), name)

@@ -1,0 +1,469 @@
+"""Handles: what authors compute with. Each stands for one value of the graph that is being written.
+
+An operation on handles adds a vertex, whose types are inferred at once, so that an error names the
+line of the author's file: the innermost one outside of this package. What is known only when the
+program runs (whether two values are equal, whether one is zero) cannot be asked of a handle.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from operator import index
+from pathlib import PurePath
+from typing import Any, ClassVar, NoReturn, Self, TypeAlias, TypeVar
+
+from zkrun.compiler.type2 import operations as op
+from zkrun.compiler.type2.graph import Builder, GraphError, Value
+from zkrun.compiler.type2.types import Form, Poly, ValueType
+from zkrun.program.types import Point, PointArray, Scalar, Transcript
+
+__all__ = [
+    "Bases",
+    "Field",
+    "Handle",
+    "PointValue",
+    "Polynomial",
+    "Recorder",
+    "ScalarValue",
+    "TranscriptValue",
+    "error",
+    "integer",
+    "line",
+]
+
+_PACKAGE = "zkrun.compiler"
+
+
+def line() -> str:
+    """The author's line that is being run, as "file.py:12"."""
+    frame = sys._getframe()
+    while frame.f_back is not None and _is_own(frame.f_globals.get("__name__", "")):
+        frame = frame.f_back
+    return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+def _is_own(module: str) -> bool:
+    return module == _PACKAGE or module.startswith(_PACKAGE + ".")
+
+
+def error(message: str) -> GraphError:
+    """The error of the author's line."""
+    return GraphError(f"{line()}: {message}")
+
+
+def integer(value: Any, what: str) -> int:
+    """An integer of Python's or of NumPy's, and nothing that only looks like one.
+
+    `what` names it, as in "an exponent", or says what may stand there, an integer among it.
+    """
+    if not isinstance(value, bool):
+        try:
+            return index(value)
+        except TypeError:
+            pass
+    wanted = what if "integer" in what else f"{what} is an integer"
+    raise error(f"{wanted}, not {_a(value)}")
+
+
+class Recorder:
+    """Writes vertices down for the handles of one proof."""
+
+    def __init__(self, curve: str) -> None:
+        self.builder = Builder(curve)
+
+    @property
+    def modulus(self) -> int:
+        """The number r of elements of the scalar field."""
+        return self.builder.curve.r
+
+    def coset(self, value: Any) -> int:
+        """The g of a coset of values."""
+        g = integer(value, "a coset")
+        if not 0 < g < self.modulus:
+            raise error("a coset is between 1 and r − 1")
+        return g
+
+    def add(
+        self, operation: op.Operation, operands: Sequence[Any] = (), label: str | None = None
+    ) -> tuple[Handle, ...]:
+        """Adds a vertex, and gives a handle for each of its results. Operands may be numbers."""
+        taken = [self.take(operand).value for operand in operands]
+        first = self.builder.add(operation, taken, source=line(), label=label)
+        types = self.builder.vertices[first.vertex].types
+        return tuple(
+            _HANDLES[type(typ)](self, Value(first.vertex, output), typ)
+            for output, typ in enumerate(types)
+        )
+
+    def take(self, operand: Any) -> Handle:
+        """The handle that an operand is, or that of the number that it is."""
+        if isinstance(operand, Handle):
+            if operand.recorder is not self:
+                raise error("a value of another Proof: each belongs to the one that made it")
+            return operand
+        return self.number(operand)
+
+    def number(self, value: Any, label: str | None = None) -> ScalarValue:
+        """The handle of a scalar that is known; a negative one is taken modulo r."""
+        known = integer(value, "an operand is a value of the proof or an integer")
+        r = self.modulus
+        if not -r < known < r:
+            raise error("a number is not below the modulus of the scalar field (take it modulo r)")
+        (handle,) = self.add(op.Number(known % r), (), label)
+        return _is(handle, ScalarValue)
+
+
+class Handle:
+    """A value of a graph in the making; `typ` is its type."""
+
+    __slots__ = ("recorder", "typ", "value")
+    __array_ufunc__: ClassVar[None] = None  # numbers of NumPy leave arithmetic to the handle
+    typ: ValueType
+
+    def __init__(self, recorder: Recorder, value: Value, typ: Any) -> None:
+        self.recorder, self.value, self.typ = recorder, value, typ
+
+    def named(self, label: str) -> Self:
+        """The same value; texts and reports call it so."""
+        if not isinstance(label, str):
+            raise error(f"a name is text, not {_a(label)}")
+        vertices = self.recorder.builder.vertices
+        at = self.value.vertex
+        vertices[at] = replace(vertices[at], label=label)
+        return self
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.typ}>"
+
+    def __bool__(self) -> NoReturn:
+        raise error("a value is known when the program runs: it cannot decide what is written")
+
+    def __eq__(self, other: object) -> NoReturn:
+        raise error("values are compared when the program runs; `is` tells handles apart")
+
+    def __lt__(self, other: object) -> NoReturn:
+        raise error("field elements have no order")
+
+    __ne__ = __eq__
+    __le__ = __gt__ = __ge__ = __lt__
+    __hash__ = object.__hash__
+
+    def __iter__(self) -> NoReturn:
+        raise error("a value cannot be iterated over: its elements are known when the program runs")
+
+    def __contains__(self, element: object) -> NoReturn:
+        self.__iter__()
+
+    def __reversed__(self) -> NoReturn:
+        self.__iter__()
+
+
+class _Arithmetic(Handle):
+    """What polynomials and scalars share: the operators, with themselves and with numbers."""
+
+    __slots__ = ()
+
+    def _operate(self, operation: op.Operation, *operands: Any) -> Any:
+        return self.recorder.add(operation, operands)[0]
+
+    def __neg__(self) -> Self:
+        return _is(self._operate(op.Negate(), self), type(self))
+
+    def __pos__(self) -> Self:
+        return self
+
+    def inverse(self) -> Self:
+        """1/a. The scalar 0 has none and fails the run; zeros among values of a polynomial stay."""
+        return _is(self._operate(op.Invert(), self), type(self))
+
+    def __pow__(self, exponent: int) -> Self:
+        power = integer(exponent, "an exponent")
+        base = self.inverse() if power < 0 else self
+        return _is(self._operate(op.Power(abs(power)), base), type(self))
+
+    def __rpow__(self, base: object) -> NoReturn:
+        raise error("an exponent is an integer that is known, not a value of the proof")
+
+
+class ScalarValue(_Arithmetic):
+    """An element of the scalar field."""
+
+    __slots__ = ()
+    typ: Scalar
+
+    def __add__(self, other: ScalarValue | int) -> ScalarValue:
+        return self._with(op.Add(), self, other)
+
+    def __radd__(self, other: int) -> ScalarValue:
+        return self if _is_zero(other) else self._with(op.Add(), other, self)
+
+    def __sub__(self, other: ScalarValue | int) -> ScalarValue:
+        return self._with(op.Subtract(), self, other)
+
+    def __rsub__(self, other: int) -> ScalarValue:
+        return self._with(op.Subtract(), other, self)
+
+    def __mul__(self, other: ScalarValue | int) -> ScalarValue:
+        return self._with(op.Multiply(), self, other)
+
+    def __rmul__(self, other: int) -> ScalarValue:
+        return self._with(op.Multiply(), other, self)
+
+    def __truediv__(self, other: ScalarValue | int) -> ScalarValue:
+        if isinstance(other, Polynomial):
+            return NotImplemented
+        return self._with(op.Multiply(), self, _inverse(self.recorder, other))
+
+    def __rtruediv__(self, other: int) -> ScalarValue:
+        return self._with(op.Multiply(), other, self.inverse())
+
+    def _with(self, operation: op.Operation, a: Any, b: Any) -> ScalarValue:
+        if isinstance(b, Polynomial):  # which knows what becomes of it
+            return NotImplemented  # type: ignore[no-any-return]  # operators may give this
+        return _is(self._operate(operation, a, b), ScalarValue)
+
+
+class Polynomial(_Arithmetic):
+    """Coefficients, or values on a domain of roots of unity: `form` says which of the two.
+
+    Of values, `+ - * / **` and `inverse` act value by value, a scalar standing for all of them. Of
+    coefficients, `+` and `-` are those of polynomials, and `*` takes a scalar.
+    """
+
+    __slots__ = ()
+    typ: Poly
+
+    @property
+    def n(self) -> int:
+        """How many coefficients or values there are."""
+        return self.typ.n
+
+    @property
+    def form(self) -> Form:
+        """Whether they are "coefficients" or, of form "lagrange", values."""
+        return self.typ.form
+
+    @property
+    def coset(self) -> int:
+        """The g of values at g·ω^i."""
+        return self.typ.coset
+
+    def __add__(self, other: Operand) -> Polynomial:
+        return self if _is_zero(other) else self._two(op.Add(), self, other)
+
+    def __radd__(self, other: ScalarValue | int) -> Polynomial:
+        return self if _is_zero(other) else self._two(op.Add(), other, self)
+
+    def __sub__(self, other: Operand) -> Polynomial:
+        return self if _is_zero(other) else self._two(op.Subtract(), self, other)
+
+    def __rsub__(self, other: ScalarValue | int) -> Polynomial:
+        return -self if _is_zero(other) else self._two(op.Subtract(), other, self)
+
+    def __mul__(self, other: Operand) -> Polynomial:
+        return self._two(op.Multiply(), self, other)
+
+    def __rmul__(self, other: ScalarValue | int) -> Polynomial:
+        return self._two(op.Multiply(), other, self)
+
+    def __truediv__(self, other: Operand) -> Polynomial:
+        return self._two(op.Multiply(), self, _inverse(self.recorder, other))
+
+    def __rtruediv__(self, other: ScalarValue | int) -> Polynomial:
+        return self._two(op.Multiply(), other, self.inverse())
+
+    def _two(self, operation: op.Operation, a: Any, b: Any) -> Polynomial:
+        return _is(self._operate(operation, a, b), Polynomial)
+
+    def _one(self, operation: op.Operation, *more: Any) -> Polynomial:
+        return _is(self._operate(operation, self, *more), Polynomial)
+
+    def to_coefficients(self) -> Polynomial:
+        """The coefficients of the polynomial that has these values."""
+        if self.form == "coefficients":
+            return self
+        return self._one(op.call("ntt", {**_coset(self.coset), "inverse": True}))
+
+    def to_lagrange(self, n: int | None = None, coset: int = 1) -> Polynomial:
+        """The values at coset·ω^i for i below `n`, as many as there are elements if not stated.
+
+        A larger n extends the polynomial: zeros follow its coefficients.
+        """
+        g = self.recorder.coset(coset)
+        wanted = self.n if n is None else integer(n, "the number of values")
+        if self.typ == Poly(wanted, "lagrange", g):
+            return self
+        return self.to_coefficients().padded(wanted)._one(op.call("ntt", _coset(g)))
+
+    def as_coefficients(self) -> Polynomial:
+        """The same elements, taken as coefficients."""
+        return self if self.form == "coefficients" else self._one(op.View("coefficients"))
+
+    def as_lagrange(self, coset: int = 1) -> Polynomial:
+        """The same elements, taken as values at coset·ω^i."""
+        typ = Poly(self.n, "lagrange", self.recorder.coset(coset))
+        return self if self.typ == typ else self._one(op.View("lagrange", typ.coset))
+
+    def padded(self, n: int) -> Polynomial:
+        """The elements, then zeros up to `n` of them."""
+        if n == self.n:
+            return self
+        return self._one(op.Concatenate(integer(n, "the number of elements")))
+
+    def rotate(self, by: int) -> Polynomial:
+        """p(ω^by·X): the value at ω^i is that of p at ω^(i+by)."""
+        return self._one(op.Rotate(integer(by, "a rotation")))
+
+    def __getitem__(self, at: int | slice) -> Any:
+        """`f[i]` is an element, a ScalarValue; `f[start:end]` a Polynomial of the same form."""
+        if isinstance(at, slice):
+            return self._one(_slice(at, self.n))
+        return _is(self._operate(op.Element(_position(at, self.n)), self), ScalarValue)
+
+    def updated(self, start: int, part: Polynomial) -> Polynomial:
+        """The same elements, but those of `part` from `start` on."""
+        return self._one(op.Update(_position(start, self.n)), part)
+
+    def blind(self, start: int, end: int) -> Polynomial:
+        """The same elements, but uniformly random ones from `start` to before `end`."""
+        first, last = _position(start, self.n), _position(end, self.n)
+        if not 0 <= first <= last <= self.n:
+            raise error(f"[{start}:{end}] is no range of {self.n} elements")
+        (noise,) = self.recorder.add(op.Random(last - first, self.form))
+        return self._one(op.Update(first), noise)
+
+    def __call__(self, x: ScalarValue | int) -> ScalarValue:
+        """The polynomial, in coefficients, at x."""
+        return _is(self._operate(op.call("evaluate"), self, x), ScalarValue)
+
+    def divide_by_linear(self, z: ScalarValue | int) -> Polynomial:
+        """(p(X) − p(z)) / (X − z), in coefficients; as many as p has, the last one 0."""
+        return self._one(op.call("kate_division"), z)
+
+    def running_product(self, z0: ScalarValue | int = 1) -> Polynomial:
+        """z with z[0] = z0 and z[i] = z[i−1]·a[i−1]."""
+        return self._one(op.call("scan_mul"), z0)
+
+    def distribute_powers(self, powers: Polynomial) -> Polynomial:
+        """a[i]·powers[i mod n], where n is how many powers there are."""
+        return self._one(op.call("distribute_powers"), powers)
+
+
+class PointValue(Handle):
+    """A point of G1 or G2."""
+
+    __slots__ = ()
+    typ: Point
+
+
+class Bases(Handle):
+    """Points that scalars are committed with: the powers of a setup, or its Lagrange basis."""
+
+    __slots__ = ()
+    typ: PointArray
+
+    @property
+    def n(self) -> int:
+        """How many points there are."""
+        return self.typ.len
+
+    def commit(self, f: Polynomial) -> PointValue:
+        """Σ f[i]·bases[i]."""
+        return self.commit_all([f])[0]
+
+    def commit_all(self, polynomials: Sequence[Polynomial]) -> tuple[PointValue, ...]:
+        """The commitments of several polynomials, in one pass over the bases."""
+        found = self.recorder.add(op.call("msm"), (self, *polynomials))
+        return tuple(_is(point, PointValue) for point in found)
+
+    def __getitem__(self, at: slice) -> Bases:
+        """`bases[start:end]`."""
+        if not isinstance(at, slice):
+            raise error("of bases there are only slices: write bases[start:end]")
+        return _is(self.recorder.add(_slice(at, self.n), (self,))[0], Bases)
+
+
+class TranscriptValue(Handle):
+    """A Fiat-Shamir transcript. Each call goes on from the state that the one before has left."""
+
+    __slots__ = ()
+    typ: Transcript
+
+    def absorb(self, value: Handle | int) -> None:
+        """Hashes a scalar, a point, or the elements of an array."""
+        self._go_on("hash_transcript", value)
+
+    def write(self, value: Handle | int) -> None:
+        """Hashes a value, and appends it to the proof."""
+        self._go_on("write_transcript", value)
+
+    def squeeze(self, label: str | None = None) -> ScalarValue:
+        """The next challenge."""
+        state, challenge = self.recorder.add(op.call("squeeze_scalar"), (self,), label)
+        self.value = state.value
+        return _is(challenge, ScalarValue)
+
+    def _go_on(self, function: str, value: Handle | int) -> None:
+        (state,) = self.recorder.add(op.call(function), (self, value))
+        self.value = state.value
+
+
+Field: TypeAlias = Polynomial | ScalarValue
+Operand: TypeAlias = Polynomial | ScalarValue | int
+
+_HANDLES: dict[type, type[Handle]] = {
+    Poly: Polynomial,
+    Scalar: ScalarValue,
+    Point: PointValue,
+    PointArray: Bases,
+    Transcript: TranscriptValue,
+}
+
+_H = TypeVar("_H", bound=Handle)
+
+
+def _is(handle: Any, kind: type[_H]) -> _H:
+    """The handle, which inference has found to be of this kind."""
+    assert isinstance(handle, kind)
+    return handle
+
+
+def _inverse(recorder: Recorder, divisor: Any) -> Any:
+    """1/divisor: of a number at once."""
+    if isinstance(divisor, _Arithmetic):
+        return recorder.take(divisor).inverse()  # type: ignore[attr-defined]  # take gives it back
+    if isinstance(divisor, Handle):
+        return divisor  # which no product takes
+    number = integer(divisor, "a divisor is a value of the proof or an integer")
+    if not number % recorder.modulus:
+        raise error("division by zero")
+    return pow(number, -1, recorder.modulus)
+
+
+def _coset(coset: int) -> dict[str, Any]:
+    """The parameter of `ntt`: left out where it is 1, text where a document needs that."""
+    return {} if coset == 1 else {"coset": hex(coset) if coset >> 64 else coset}
+
+
+def _slice(at: slice, n: int) -> op.Slice:
+    if at.step not in (None, 1):
+        raise error("a slice has every element from its start to its end, no step")
+    start = 0 if at.start is None else _position(at.start, n)
+    return op.Slice(start, n if at.stop is None else _position(at.stop, n))
+
+
+def _position(at: Any, n: int) -> int:
+    """A position of n elements; a negative one counts from their end, as everywhere in Python."""
+    position = integer(at, "a position")
+    return position + n if position < 0 else position
+
+
+def _is_zero(value: Any) -> bool:
+    return type(value) is int and value == 0
+
+
+def _a(value: Any) -> str:
+    """A value's kind, for messages."""
+    return str(value.typ) if isinstance(value, Handle) else f"a {type(value).__name__}"
