@@ -13,16 +13,11 @@ import argparse
 import ctypes
 import os
 import secrets
-import statistics
-import sys
-import time
-from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from cpu_bench import median, options
 
 from zkrun.algebra.curves import CURVES, Curve
 from zkrun.devices.cpu import native_module
@@ -45,25 +40,10 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Times multi-scalar multiplication on the CPU, and peers in the same run."
-    )
-    parser.add_argument("--isas", default=",".join(reversed(native_module.supported_isas())))
-    parser.add_argument("--curves", default=",".join(CURVES))
-    parser.add_argument("--logs", default="12,14,16", help="log2 of the numbers of points")
+    about = "Times multi-scalar multiplication on the CPU, and peers in the same run."
+    parser = options(about, logs="12,14,16", repeats=7)
     parser.add_argument("--group", default="g1", choices=("g1", "g2"))
-    parser.add_argument("--repeats", type=int, default=7)
     return parser.parse_args()
-
-
-def median(repeats: int, function: Callable[[], object]) -> float:
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def own_times(

@@ -16,12 +16,9 @@ import os
 import secrets
 import statistics
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from cpu_bench import median, options
 
 from zkrun.algebra.curves import CURVES, Curve
 from zkrun.devices.cpu import native_module
@@ -51,25 +48,10 @@ def print_row(label: str, seconds: list[float], rest: str = "") -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Times number theoretic transforms on the CPU, and a peer in the same run."
-    )
-    parser.add_argument("--isas", default=",".join(reversed(native_module.supported_isas())))
-    parser.add_argument("--curves", default=",".join(CURVES))
-    parser.add_argument("--logs", default="10,12,14,16,18,20", help="log2 of the sizes")
-    parser.add_argument("--repeats", type=int, default=9)
+    about = "Times number theoretic transforms on the CPU, and a peer in the same run."
+    parser = options(about, logs="10,12,14,16,18,20", repeats=9)
     parser.add_argument("--peers", action="store_true", help="also time zksnake")
     return parser.parse_args()
-
-
-def median(repeats: int, function: Callable[[], object]) -> float:
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def own_times(

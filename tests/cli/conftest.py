@@ -16,6 +16,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 START = "import sys; sys.argv[0] = 'zkrun'; from zkrun.cli.app import main; main()"
 
 Zkrun = Callable[..., "subprocess.CompletedProcess[bytes]"]
+Shell = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 @pytest.fixture
@@ -48,6 +49,24 @@ def zkrun(folder: Path, tmp_path: Path) -> Zkrun:
                 "COLUMNS": "100",
                 **environment,
             },
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def shell(folder: Path, tmp_path: Path) -> Shell:
+    """Runs a line of bash in the folder, in which `zkrun` is the command."""
+    known = 'set -o pipefail; zkrun() { "$PYTHON" -P -c "$START" "$@"; }; '
+
+    def run(line: str, code: str = START) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            ["bash", "-c", known + line],
+            cwd=folder,
+            env={**os.environ, "HOME": str(tmp_path), "PYTHON": sys.executable, "START": code},
+            capture_output=True,
             timeout=120,
             check=False,
         )

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import START, Zkrun
+from conftest import START, Shell, Zkrun
 
 VIRTUAL = ("exec", "gpu.json", "--gpu", "virtual", "--input", "x=x.json")
 
@@ -131,31 +131,11 @@ def test_nobody_has_to_read_what_a_program_prints(folder: Path, tmp_path: Path) 
     ],
 )
 def test_streams_that_are_closed_or_named(
-    redirection: str, arguments: str, code: int, folder: Path, tmp_path: Path
+    redirection: str, arguments: str, code: int, shell: Shell
 ) -> None:
-    command = f'set -o pipefail; "$0" -c "$1" {arguments} {redirection}'
-    done = subprocess.run(
-        ["bash", "-c", command, sys.executable, START],
-        cwd=folder,
-        env={**os.environ, "HOME": str(tmp_path)},
-        capture_output=True,
-        check=False,
-    )
+    done = shell(f"zkrun {arguments} {redirection}")
     assert done.returncode == code, done.stderr
     assert b"defect" not in done.stderr
-
-
-def test_a_full_disk_behind_standard_output_is_said(folder: Path) -> None:
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", START, "schema"],
-            cwd=folder,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-    assert done.returncode == 6
-    assert done.stderr == b"error: cannot write to standard output: No space left on device\n"
 
 
 ESCAPE = b"\x1b["

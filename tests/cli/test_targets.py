@@ -3,12 +3,10 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import START, Zkrun
+from conftest import START, Shell, Zkrun
 
 SUM = ("exec", "sum.json", "--input", "x=x.json")
 NEVER = "import zkrun.runtime.engine as e; e.run = lambda *_: 1 / 0; " + START
@@ -93,32 +91,27 @@ def test_a_full_disk_is_a_limit(arguments: tuple[str, ...], zkrun: Zkrun) -> Non
     assert done.stderr.endswith(b"error: cannot write /dev/full: No space left on device\n")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["exec", "--help"], ["--version"], SUM])
-def test_standard_output_on_a_full_disk_is_a_limit(
-    arguments: list[str], folder: Path, tmp_path: Path
-) -> None:
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", START, *arguments],
-            cwd=folder,
-            env={**os.environ, "HOME": str(tmp_path)},
-            stdout=full,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
+@pytest.mark.parametrize(
+    "arguments", ["--help", "exec --help", "--version", "schema", " ".join(SUM)]
+)
+def test_standard_output_on_a_full_disk_is_a_limit(arguments: str, shell: Shell) -> None:
+    done = shell(f"zkrun {arguments} >/dev/full")
     assert done.returncode == 6
     assert done.stderr == b"error: cannot write to standard output: No space left on device\n"
 
 
-def test_standard_error_on_a_full_disk_leaves_the_exit_code(folder: Path) -> None:
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", START, "exec", "nothing.json"],
-            cwd=folder,
-            stderr=full,
-            check=False,
-        )
-    assert done.returncode == 2
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [("exec nothing.json", 2), ("exec --none", 2), ("exec sum.json --input x=7.json", 3)],
+)
+def test_standard_error_on_a_full_disk_leaves_the_exit_code(
+    arguments: str, code: int, shell: Shell
+) -> None:
+    assert shell(f"zkrun {arguments} 2>/dev/full").returncode == code
+
+
+def test_a_defect_that_cannot_be_said_is_one(shell: Shell) -> None:
+    assert shell(f"zkrun {' '.join(SUM)} 2>/dev/full", code=NEVER).returncode == 1
 
 
 @pytest.mark.parametrize(
@@ -126,16 +119,9 @@ def test_standard_error_on_a_full_disk_leaves_the_exit_code(folder: Path) -> Non
     [("", 4), ("--output -", 4), ("--json --output r.json", 4), ("--output r.json", 0)],
 )
 def test_a_result_is_not_lost_on_a_closed_standard_output(
-    options: str, code: int, folder: Path, tmp_path: Path
+    options: str, code: int, shell: Shell
 ) -> None:
-    command = f'"$0" -c "$1" exec sum.json --input x=x.json {options} >&-'
-    done = subprocess.run(
-        ["bash", "-c", command, sys.executable, START],
-        cwd=folder,
-        env={**os.environ, "HOME": str(tmp_path)},
-        stderr=subprocess.PIPE,
-        check=False,
-    )
+    done = shell(f"zkrun exec sum.json --input x=x.json {options} >&-")
     assert done.returncode == code
     assert (b"standard output: it is closed" in done.stderr) == (code == 4)
 
@@ -190,16 +176,9 @@ def test_ctrl_c_that_is_ignored_stays_so(zkrun: Zkrun) -> None:
     assert zkrun(*SUM, code=ignored + IMPORTS.format(name="typer")).returncode == 0
 
 
-def test_an_expected_result_may_come_through_a_pipe(folder: Path, zkrun: Zkrun) -> None:
-    (folder / "expected.json").write_bytes(zkrun(*SUM).stdout)
-    command = f'"$0" -c "$1" {" ".join(SUM)} --expect <(cat expected.json)'
-    done = subprocess.run(
-        ["bash", "-c", command, sys.executable, START],
-        cwd=folder,
-        env={**os.environ, "HOME": str(folder)},
-        capture_output=True,
-        check=False,
-    )
+def test_an_expected_result_may_come_through_a_pipe(shell: Shell) -> None:
+    run = f"zkrun {' '.join(SUM)}"
+    done = shell(f"{run} --output expected.json && {run} --expect <(cat expected.json)")
     assert done.returncode == 0, done.stderr
 
 
@@ -210,7 +189,7 @@ def test_a_trace_that_cannot_be_written_does_not_take_the_result_along(zkrun: Zk
 
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
-def test_standard_output_has_several_names(name: str, folder: Path, zkrun: Zkrun) -> None:
+def test_standard_output_has_several_names(name: str, shell: Shell, zkrun: Zkrun) -> None:
     plain = zkrun(*SUM, "--output", "-").stdout
     assert zkrun(*SUM, "--output", name).stdout == plain
     assert zkrun(*SUM, "--output", name, "--trace", "-").returncode == 2
@@ -220,14 +199,7 @@ def test_standard_output_has_several_names(name: str, folder: Path, zkrun: Zkrun
     assert zkrun("convert", "sum.json", name).stdout == converted
     exported = zkrun("trace", "commitment.msgpack", "--perfetto", "-").stdout
     assert zkrun("trace", "commitment.msgpack", "--perfetto", name).stdout == exported
-    closed = f'"$0" -c "$1" {" ".join(SUM)} --output {name} >&-'
-    done = subprocess.run(
-        ["bash", "-c", closed, sys.executable, START],
-        cwd=folder,
-        env={**os.environ, "HOME": str(folder)},
-        stderr=subprocess.PIPE,
-        check=False,
-    )
+    done = shell(f"zkrun {' '.join(SUM)} --output {name} >&-")
     assert (done.returncode, b"it is closed" in done.stderr) == (4, True)
 
 
@@ -292,17 +264,3 @@ def test_ctrl_c_during_the_report_is_said(zkrun: Zkrun) -> None:
     done = zkrun(*SUM, code=PRESS + START)
     assert (done.returncode, done.stderr) == (130, b"error: interrupted\n")
     assert done.stdout == zkrun(*SUM).stdout
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code"), [(["exec", "--none"], 2), (["validate", "sum.json"], 1)]
-)
-def test_standard_error_on_a_full_disk_does_not_change_what_happened(
-    arguments: list[str], code: int, folder: Path
-) -> None:
-    broken = f"import zkrun.program.decode as d; d.load = lambda path: 1 / 0; {START}"
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", broken, *arguments], cwd=folder, stderr=full, check=False
-        )
-    assert done.returncode == code

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zkrun.cli.options import ColorOption, Gpu, JsonOption, ProgramArgument, dashed
+from zkrun.cli.options import ColorOption, Gpu, JsonOption, ProgramArgument, dashed, limit_option
 from zkrun.devices.cpu.native_module import MOST_THREADS
 from zkrun.errors import ResourceLimit, UsageError, ZkrunError
 
@@ -85,12 +85,9 @@ def command(
     ] = None,
     limit: Annotated[
         list[str],
-        typer.Option(
-            "--limit",
-            metavar="DEVICE=SIZE",
-            help="The most memory that the program may allocate on a device, such as cpu=8GiB. "
-            "The workspace of kernels comes on top, and shows in the peak.",
-            show_default=False,
+        limit_option(
+            "The most memory that the program may allocate on a device, such as cpu=8GiB. "
+            "The workspace of kernels comes on top, and shows in the peak."
         ),
     ] = [],  # noqa: B006  # typer copies defaults
     sanitize: Annotated[

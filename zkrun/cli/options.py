@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ __all__ = [
     "JsonOption",
     "ProgramArgument",
     "dashed",
+    "limit_option",
     "parse_limits",
     "parse_size",
 ]
@@ -70,6 +71,11 @@ _STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 def dashed(target: str | None) -> str | None:
     """The file that a command writes; standard output is `-` by whatever name it was given."""
     return "-" if target in _STANDARD_OUTPUT else target
+
+
+def limit_option(help: str) -> Any:
+    """The option --limit, whose texts `parse_limits` reads; what it bounds differs."""
+    return typer.Option("--limit", metavar="DEVICE=SIZE", help=help, show_default=False)
 
 
 _UNITS = {

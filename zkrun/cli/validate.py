@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from zkrun.cli.options import ColorOption, JsonOption
+from zkrun.cli.options import ColorOption, JsonOption, limit_option
 
 __all__ = ["command"]
 
@@ -20,12 +20,7 @@ def command(
     ] = None,
     limit: Annotated[
         list[str],
-        typer.Option(
-            "--limit",
-            metavar="DEVICE=SIZE",
-            help="The most memory that a device may ever need, such as gpu:0=8GiB.",
-            show_default=False,
-        ),
+        limit_option("The most memory that a device may ever need, such as gpu:0=8GiB."),
     ] = [],  # noqa: B006  # typer copies defaults
     explain: Annotated[
         str | None,
