@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import random
 from contextlib import suppress
+from inspect import isclass
 from typing import Any
 
 import pytest
+from graphs import Case, random_cases, random_graph
 from group_law import (
     NotAPoint,
     Transcript,
@@ -16,15 +18,17 @@ from group_law import (
     pairing_product_is_one,
     sum_of_products,
 )
+from hypothesis import HealthCheck, given, settings
 from interpreter import UNDEFINED, Fails, document_values, fused, interpret, transform
 from py_ecc import optimized_bls12_381, optimized_bn128
 from py_ecc.bls.point_compression import compress_G1
 
 from zkrun.algebra.curves import CURVES
 from zkrun.compiler.type2 import operations as op
-from zkrun.compiler.type2.graph import Builder, ConstantEntry, Value
+from zkrun.compiler.type2.graph import Builder, ConstantEntry, Graph, Value
 from zkrun.compiler.type2.types import Poly
 from zkrun.program.document import Bytes, Values
+from zkrun.program.functions.registry import BUILT_IN
 from zkrun.program.types import Point, PointArray, Scalar
 
 MODELS: dict[str, Any] = {"bn254": optimized_bn128, "bls12_381": optimized_bls12_381}
@@ -183,3 +187,41 @@ def test_constants_of_any_form(curve: str) -> None:
     found = interpret(graph)
     assert found == (points, points, points, record.g1, [1, 16])
     assert document_values(found[3:]) == [[hex(c) for c in record.g1], ["0x1", "0x10"]]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(random_cases())
+def test_random_graphs_can_be_run(case: Case) -> None:
+    values = interpret(case.graph, case.inputs, case.drawn)
+    assert UNDEFINED not in flattened(values, case.graph)
+
+
+def flattened(values: Any, graph: Graph) -> list[int]:
+    """All scalars of a result."""
+    found: list[int] = []
+
+    def visit(result: Any, value: Any) -> None:
+        if not isinstance(result, Value):
+            for one, part in zip(result, value, strict=True):
+                visit(one, part)
+        elif isinstance(graph.type(result), Poly):
+            found.extend(value)
+
+    visit(graph.result, values)
+    return found
+
+
+def test_random_graphs_have_every_operation() -> None:
+    seen: set[str] = set()
+
+    @settings(max_examples=150, database=None, deadline=None, derandomize=True)
+    @given(random_graph(most=40))
+    def look(graph: Graph) -> None:
+        for vertex in graph.vertices:
+            operation = vertex.operation
+            seen.add(operation.function if isinstance(operation, op.Call) else operation.name)
+
+    look()
+    everything = {getattr(op, name).name for name in op.__all__ if isclass(getattr(op, name))}
+    functions = set(BUILT_IN) - {"fused_arith"}
+    assert seen == (everything | functions) - {"", "call"}
