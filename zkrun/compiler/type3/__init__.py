@@ -1,0 +1,1 @@
+"""The chunk: registers with devices and addresses, their plan, tracks, and the program."""
