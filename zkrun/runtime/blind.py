@@ -14,14 +14,14 @@ _PIECE = 1 << 14  # elements drawn at a time: 1 MiB of key stream
 
 
 def overwrite(
-    data: Data, start: int, end: int, curve: Curve, key: bytes, position: int, stop: list[bool]
+    data: Data, start: int, end: int, curve: Curve, key: bytes, number: int, stop: list[bool]
 ) -> None:
-    """Overwrites elements start to end of a view; `position` is the instruction's, the nonce."""
+    """Overwrites elements start to end of a view; `number` is the Blind's, the nonce."""
     for first in range(start, end, _PIECE):
         if stop:
             raise Cancelled("the run was cancelled")
         last = min(first + _PIECE, end)
-        stream = keystream(key, position, first - start, last - first)
+        stream = keystream(key, number, first - start, last - first)
         image = wide_reduce(stream, curve)
         wipe(stream)
         try:

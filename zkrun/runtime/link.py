@@ -41,6 +41,7 @@ class Linker:
         self.constants = constants
         self.inputs = inputs
         self.random_key = random_key
+        self.blinds = 0  # that have been linked
         self.calls: dict[int, Call] = {}  # by position: what the trace takes costs from
         self.threads: dict[int, Body] = {}
         self._slots: dict[int, int] = {}

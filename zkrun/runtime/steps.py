@@ -265,9 +265,11 @@ def blind(linker: Linker, at: int, it: op.Blind) -> Step:
 
     slots, dst, start, end = linker.run.slots, linker.slot(it.dst), it.start, it.end
     stop, curve, key = linker.run.stop, linker.curve, linker.random_key
+    number = linker.blinds
+    linker.blinds += 1
 
     def step() -> None:
-        overwrite(slots[dst], start, end, curve, key, at, stop)
+        overwrite(slots[dst], start, end, curve, key, number, stop)
 
     return step
 
