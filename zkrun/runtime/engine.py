@@ -7,15 +7,16 @@ take Ctrl-C. When `run` returns or raises, every thread has ended and every devi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zkrun.devices.base import Data, Device
 from zkrun.devices.cpu.device import CpuDevice
 from zkrun.devices.host import address_of
+from zkrun.devices.pages import locked
 from zkrun.devices.registry import close_devices, open_devices
-from zkrun.errors import Interrupted, InvalidProgram, ResourceLimit, UsageError
+from zkrun.errors import Interrupted, InvalidProgram, ResourceLimit, UsageError, ZkrunError
 from zkrun.program.document import Program, walk
 from zkrun.program.instructions import Allocate, FuncCall, Transfer, Wait
 from zkrun.program.reading import paused_collector
@@ -72,6 +73,7 @@ def run(
                 images = load_inputs(program, inputs or {})
                 for image in images:  # of the witness: they do not outlive the run
                     cleanup.callback(wipe, image)
+                    cleanup.callback(_unlock, image)
                 constants = load_constants(program)
             cleanup.callback(close_constants, constants)
             return _iterate(_Job(program, images, constants, names, types, options, ctrl_c))
@@ -169,6 +171,8 @@ def _iterate(job: _Job) -> Outcome:
     try:
         for number in range(total):
             recording, result = _once(job, pool, want_result=number == total - 1)
+            if (failure := recording.run.failure) is not None:
+                raise _traced(failure, job, recording)
             if number >= warmup:
                 recordings.append(recording)
     finally:
@@ -179,6 +183,14 @@ def _iterate(job: _Job) -> Outcome:
     with paused_collector():
         trace = build_trace(job.program, job.options, recordings[median], walls)
     return Outcome(result, trace)
+
+
+def _traced(failure: BaseException, job: _Job, recording: Recording) -> BaseException:
+    """The failure of a run, with the trace of what came before it."""
+    if isinstance(failure, ZkrunError):
+        with paused_collector(), suppress(MemoryError):  # which may be why it failed
+            failure.trace = build_trace(job.program, job.options, recording, [recording.wall])
+    return failure
 
 
 def _once(job: _Job, pool: Pool, want_result: bool) -> tuple[Recording, Result | None]:
@@ -212,7 +224,7 @@ def _once(job: _Job, pool: Pool, want_result: bool) -> tuple[Recording, Result |
             run.memory.append((0, device.name, device.account.current))
         _drive(run, pool, options.timeout, job.ctrl_c)
         result = None
-        if want_result:
+        if want_result and run.failure is None:
             with job.ctrl_c.taken():
                 result = read_result(run.result, curve)
         uses = [
@@ -246,7 +258,7 @@ def _place_inputs(program: Program, images: list[bytearray], cpu: Device) -> lis
 
 
 def _drive(run: Run, pool: Pool, timeout: float | None, ctrl_c: CtrlC) -> None:
-    """Starts the program and waits for its end; raises the run's failure, or KeyboardInterrupt."""
+    """Starts the program and waits for its end. Ctrl-C is a failure of the run like any other."""
     pool.submit(run.main)
     try:
         with ctrl_c.taken():
@@ -254,7 +266,12 @@ def _drive(run: Run, pool: Pool, timeout: float | None, ctrl_c: CtrlC) -> None:
         if timeout is not None and (not ended or run.end - run.start > timeout * 1e9):
             run.fail(None, ResourceLimit(f"the run took longer than {timeout:g} seconds"))
             run.wait()
+    except KeyboardInterrupt:
+        run.fail(None, Interrupted("interrupted"))
     finally:
-        run.stop_and_wait()  # at Ctrl-C
-    if run.failure is not None:
-        raise run.failure
+        run.stop_and_wait()
+
+
+def _unlock(image: bytearray) -> None:
+    """Its memory goes; until now a GPU may have kept its pages locked, through all iterations."""
+    locked.unlock(address_of(image), len(image))

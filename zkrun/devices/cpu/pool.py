@@ -4,6 +4,9 @@ Small blocks share slabs, which an allocator of `zkrun.memory` divides; a large 
 of its own. Freed memory goes back to the system at once (`MADV_DONTNEED`, after which its pages
 read as zeros), but its addresses stay mapped until the pool closes: work that a faulty program
 still does on freed memory computes nonsense, it cannot bring the process down.
+
+Memory whose pages are locked for a GPU is wiped by writing zeros instead, for the GPU knows its
+pages, and the next run gets it: taking pages and locking them takes longer than copying them.
 """
 
 from __future__ import annotations
@@ -14,10 +17,12 @@ import mmap
 import re
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from zkrun.devices.account import Account, bytes_text
+from zkrun.devices.pages import locked
 from zkrun.memory import BestFitAllocator, BuddyAllocator
 
 __all__ = ["POISON", "Pool", "Region", "available_memory"]
@@ -34,6 +39,7 @@ _POISONED = 64 << 10  # bytes at either end of a block that are poisoned
 _BINNED = 64 << 10  # free blocks up to here are kept apart, to be handed out again as they are
 _BIN = 256  # at most so many of a size
 _PAGE = mmap.PAGESIZE
+_CLEARERS = 4  # threads that wipe locked memory
 _SPARE = 64  # free mappings that are kept for their addresses
 
 
@@ -96,7 +102,7 @@ class Pool:
                 self._give(region.used)
                 self._spare.append(region)
                 if len(self._spare) > _SPARE:
-                    self._spare.pop(0).mapping.close()
+                    _unmap(self._spare.pop(0))
 
     def reserve(self, nbytes: int) -> Region:
         """A mapping of its own that is not wiped until the pool closes: an arena."""
@@ -107,8 +113,7 @@ class Pool:
         """Gives all memory back to the system, which wipes it. No address is valid afterwards."""
         with self._lock:
             self._give(self.held)
-            for region in (*self._buddies, *self._fits, *self._large, *self._spare):
-                region.mapping.close()
+            _keep([*self._buddies, *self._fits, *self._large, *self._spare])
             self._buddies, self._fits, self._large, self._spare = [], [], set(), []
             self._bins.clear()
 
@@ -186,7 +191,7 @@ class Pool:
             return self._map(nbytes, needed, granule)
         except _NoAddresses:
             while self._spare:
-                self._spare.pop().mapping.close()
+                _unmap(self._spare.pop())
         try:
             return self._map(nbytes, needed, granule)
         except _NoAddresses as error:
@@ -194,9 +199,11 @@ class Pool:
 
     def _map(self, nbytes: int, needed: int, granule: int) -> Region:
         """Maps `nbytes` of which `needed` will be used at once."""
+        size = -(-nbytes // granule) * granule
+        if (kept := _take_kept(size)) is not None:
+            return kept
         self._check_available(needed)
         try:
-            size = -(-nbytes // granule) * granule
             mapping = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         except (OSError, OverflowError, ValueError) as error:
             raise _NoAddresses(getattr(error, "strerror", None) or str(error)) from None
@@ -210,6 +217,9 @@ class Pool:
     def _check_available(self, nbytes: int) -> None:
         """Refuses what the machine cannot back, before the system kills the process for it."""
         available = available_memory()
+        if available is not None and nbytes > available and _KEPT:
+            _keep([])
+            available = available_memory()
         if available is not None and nbytes > available:
             raise _Refused(f"only {bytes_text(max(0, available))} are left on this machine")
 
@@ -236,9 +246,64 @@ def _place(slabs: list[Region], block: int) -> tuple[int, Region] | None:
 
 
 _POOLS: weakref.WeakSet[Pool] = weakref.WeakSet()
+_KEPT: list[Region] = []
+"""Mappings of the last run that a GPU copied from or to, wiped."""
+
+
+def _keep(regions: list[Region]) -> None:
+    """Keeps what a GPU knows of a pool that closes, and gives all else back, with what was kept."""
+    with locked.mutex:
+        old = _KEPT.copy()
+        _KEPT.clear()
+        for region in regions:
+            if locked.know(region.address, region.nbytes):
+                _wipe(region, region.address, region.nbytes)
+                _KEPT.append(Region(region.mapping, region.address, region.nbytes))
+            else:
+                _unmap(region)
+        for region in old:
+            _unmap(region)
+
+
+def _take_kept(nbytes: int) -> Region | None:
+    """A mapping that was kept, of this size."""
+    with locked.mutex:
+        for index, region in enumerate(_KEPT):
+            if region.nbytes == nbytes:
+                return _KEPT.pop(index)
+    return None
+
+
+def _unmap(region: Region) -> None:
+    locked.unlock(region.address, region.nbytes)
+    region.mapping.close()
 
 
 def _wipe(region: Region, address: int, nbytes: int) -> None:
+    with locked.mutex:  # what is locked meanwhile would keep pages that are no longer the memory's
+        parts = locked.parts(address, nbytes)
+        for start, size, is_locked in parts:
+            if not is_locked:
+                _give_back(region, start, size)
+    for start, size, is_locked in parts:
+        if is_locked:
+            _clear(start, size)
+
+
+def _clear(address: int, nbytes: int) -> None:
+    """Writes zeros, a large range with several threads."""
+    if nbytes < _LARGE:
+        ctypes.memset(address, 0, nbytes)
+        return
+
+    def clear(start: int) -> None:
+        ctypes.memset(address + start, 0, min(_LARGE, nbytes - start))
+
+    with ThreadPoolExecutor(_CLEARERS) as threads:
+        list(threads.map(clear, range(0, nbytes, _LARGE)))
+
+
+def _give_back(region: Region, address: int, nbytes: int) -> None:
     if nbytes < _RETURNED:
         ctypes.memset(address, 0, nbytes)
         return

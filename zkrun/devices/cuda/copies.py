@@ -1,7 +1,8 @@
-"""Copies between memory of the host and of a GPU, by way of pinned slabs, several at a time.
+"""Copies between memory of the host and of a GPU.
 
-The driver copies from and to pageable memory with one thread, and waits. Here each piece has a slab
-and a thread of its own: while one moves over the bus, others are filled or emptied.
+From and to pages that are locked the GPU copies by itself, and nobody waits. What is not locked
+goes by way of pinned slabs, several at a time, for the driver would copy it with one thread: each
+piece has a slab and a thread of its own, and while one moves, others are filled or emptied.
 """
 
 from __future__ import annotations
@@ -13,16 +14,21 @@ from functools import cache
 
 from cupy.cuda import runtime
 
+from zkrun.devices.base import Block
+from zkrun.devices.cpu.pool import Region
 from zkrun.devices.cuda.memory import SLAB, pinned
+from zkrun.devices.pages import locked
 
-__all__ = ["IMMEDIATE", "pieces", "to_device", "to_host"]
+__all__ = ["IMMEDIATE", "at_once", "pieces", "queue", "to_device", "to_host"]
 
 IMMEDIATE = 64 << 10
 """Bytes that the driver takes from pageable memory at once, so that the source is free again."""
 
 _TO_DEVICE, _TO_HOST = 1, 2
 _EVENT_FLAGS = 1 | 2  # blocking, without times
-_THREADS = 4
+_PORTABLE = 1  # locked for every GPU
+_POPULATE_WRITE = 23  # MADV_POPULATE_WRITE of Linux 5.14
+_THREADS = 8
 
 Piece = tuple[int, int, int]
 """(target, source, bytes)"""
@@ -37,10 +43,37 @@ def pieces(runs: Iterable[Piece]) -> list[Piece]:
     ]
 
 
+def at_once(runs: Iterable[Piece], to_host: bool) -> list[Piece] | None:
+    """The runs cut to what can be queued without waiting; None where some of it cannot be."""
+    found = []
+    for target, source, nbytes in runs:
+        host = target if to_host else source
+        for address, count, is_locked in locked.parts(host, nbytes):
+            if not is_locked and (to_host or nbytes > IMMEDIATE):
+                return None
+            found.append((target + address - host, source + address - host, count))
+    return found
+
+
+def queue(stream: int, work: Iterable[Piece], to_host: bool) -> None:
+    """Queues copies as `at_once` gives them."""
+    kind = _TO_HOST if to_host else _TO_DEVICE
+    for target, source, nbytes in work:
+        runtime.memcpyAsync(target, source, nbytes, kind, stream)
+
+
 def to_device(
-    device: int, stream: int, runs: Iterable[Piece], fill: Callable[[int, int, int], None]
+    device: int,
+    stream: int,
+    runs: Iterable[Piece],
+    fill: Callable[[int, int, int], None],
+    block: Block | None = None,
 ) -> None:
-    """Copies to a GPU; `fill(slab, source, bytes)` brings a piece to a slab. Returns when done."""
+    """Copies to a GPU; `fill(slab, source, bytes)` brings a piece to a slab.
+
+    `block` is that of the source where it lies in memory. When it returns, all that is not locked
+    has been copied, and the rest is queued.
+    """
 
     def move(piece: Piece) -> None:
         target, source, nbytes = piece
@@ -49,11 +82,17 @@ def to_device(
             runtime.memcpyAsync(target, slab, nbytes, _TO_DEVICE, stream)
             _wait(stream)
 
-    _each(device, move, pieces(runs))
+    _each(device, move, pieces(_queue_locked(device, stream, runs, block, to_host=False)))
 
 
-def to_host(device: int, stream: int, runs: Iterable[Piece], check: Callable[[], None]) -> None:
-    """Copies from a GPU to memory of the host. Returns when done."""
+def to_host(
+    device: int,
+    stream: int,
+    runs: Iterable[Piece],
+    check: Callable[[], None],
+    block: Block | None = None,
+) -> None:
+    """Copies from a GPU to memory of the host, in `block` if that is given; as `to_device`."""
 
     def move(piece: Piece) -> None:
         check()
@@ -63,7 +102,70 @@ def to_host(device: int, stream: int, runs: Iterable[Piece], check: Callable[[],
             _wait(stream)
             ctypes.memmove(target, slab, nbytes)
 
-    _each(device, move, pieces(runs))
+    _each(device, move, pieces(_queue_locked(device, stream, runs, block, to_host=True)))
+
+
+def _queue_locked(
+    device: int, stream: int, runs: Iterable[Piece], block: Block | None, to_host: bool
+) -> list[Piece]:
+    """Locks what is worth it and queues it; the rest of the runs."""
+    whole = _whole(block)
+    if whole is None:
+        return list(runs)
+    rest = []
+    for target, source, nbytes in runs:
+        host = target if to_host else source
+        for address, count, is_locked in locked.copy(_locker(device), whole, host, nbytes):
+            piece = (target + address - host, source + address - host, count)
+            if is_locked:
+                queue(stream, [piece], to_host)
+            else:
+                rest.append(piece)
+    return rest
+
+
+def _whole(block: Block | None) -> tuple[int, int] | None:
+    """The memory whose pages can be locked with those of a block: (address, bytes).
+
+    It is unlocked before it is given back: by the pool, or by the engine where it is an input.
+    """
+    if block is None:
+        return None
+    if isinstance(block.owner, Region):
+        return block.owner.address, block.owner.nbytes
+    return (block.address, block.nbytes) if isinstance(block.owner, bytearray) else None
+
+
+@cache
+def _locker(device: int) -> Callable[[int, int], Callable[[], None] | None]:
+    """What locks pages, on a thread whose current GPU is `device`."""
+
+    def lock(address: int, nbytes: int) -> Callable[[], None] | None:
+        _populate(address, nbytes)
+        try:
+            runtime.hostRegister(address, nbytes, _PORTABLE)
+        except runtime.CUDARuntimeError:
+            return None  # the system may allow no more: then it moves through slabs
+
+        def unlock() -> None:
+            runtime.setDevice(device)
+            runtime.hostUnregister(address)
+
+        return unlock
+
+    return lock
+
+
+def _populate(address: int, nbytes: int) -> None:
+    """Gives memory its pages with several threads: locking would take one. Only makes it faster."""
+    step = -(-nbytes // _THREADS // (2 << 20)) * (2 << 20)
+    madvise = ctypes.CDLL(None).madvise
+
+    def populate(start: int) -> None:
+        size = min(step, nbytes - start)
+        madvise(ctypes.c_void_p(address + start), ctypes.c_size_t(size), _POPULATE_WRITE)
+
+    wait([_movers().submit(populate, start) for start in range(0, nbytes, step)])
 
 
 def _each(device: int, move: Callable[[Piece], None], work: list[Piece]) -> None:

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
-from cupy.cuda import runtime
+import cupy
+from cupy.cuda import nvtx, runtime
 
 from zkrun.devices import host
 from zkrun.devices.account import Account
-from zkrun.devices.base import Block, Cancelled, Clock, Data, Device, Function, Stream, Value
+from zkrun.devices.base import (
+    Block,
+    Cancelled,
+    Clock,
+    Data,
+    Device,
+    Function,
+    Ranges,
+    Stream,
+    Value,
+)
 from zkrun.devices.cuda import copies
-from zkrun.devices.cuda.functions import FACTORIES, Launch
+from zkrun.devices.cuda.compile import compile_all
+from zkrun.devices.cuda.functions import FACTORIES, installed
+from zkrun.devices.cuda.graphs import Lane
 from zkrun.devices.cuda.memory import SLAB, DevicePool, pinned
 from zkrun.devices.cuda.queue import MustBlock, Queue, current
 from zkrun.devices.cuda.stream import CudaStream
+from zkrun.devices.cuda.units import units_of
 from zkrun.devices.reserved import ReservedArena
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
@@ -24,6 +40,8 @@ from zkrun.program.signature import Call
 __all__ = ["CudaDevice"]
 
 _ON_DEVICE, _TO_DEVICE = 3, 1
+
+Notify = Callable[[str], None]
 
 
 class CudaDevice(Device):
@@ -33,16 +51,22 @@ class CudaDevice(Device):
     copies and functions are only queued.
     """
 
-    def __init__(self, name: str, index: int, limit: int | None = None) -> None:
+    def __init__(
+        self, name: str, index: int, limit: int | None = None, notify: Notify = lambda text: None
+    ) -> None:
         self.name = name
         self.index = index
         self.account = Account(name, limit)
         self.use()
         self.pool = DevicePool(index, self.account)
         self.plans: dict[object, object] = {}  # what functions prepare before the run, by key
+        self._functions: dict[object, Function] = {}
+        self._lanes: dict[int, Lane] = {}
+        self._notify = notify
         self._immediate = Queue(self)
         self._immediate_lock = threading.RLock()
         self._arena: ReservedArena | None = None
+        self._arena_memory = 0  # stays for the next run of the program
         self._streams: list[CudaStream] = []
         self._opened = 0
         self._lock = threading.Lock()
@@ -55,13 +79,15 @@ class CudaDevice(Device):
 
     def reserve(self, nbytes: int) -> None:
         self.use()
-        self._arena = ReservedArena(self.name, nbytes, self.pool.allocate(nbytes), None)
+        if not self._arena_memory:
+            self._arena_memory = self.pool.allocate(nbytes, workspace=False)
+        self._arena = ReservedArena(self.name, nbytes, self._arena_memory, None)
 
     def allocate(self, nbytes: int, offset: int | None) -> Block:
         if offset is not None:
             return ReservedArena.block(self._arena, self, offset, nbytes)
         self.use()
-        return Block(self, self.pool.allocate(nbytes), nbytes)
+        return Block(self, self.pool.allocate(nbytes, workspace=False), nbytes)
 
     def free(self, block: Block) -> None:
         if self._arena is not None and block.arena:
@@ -108,8 +134,10 @@ class CudaDevice(Device):
 
     def copy_to_host(self, dst: Data, src: Data) -> None:
         self.check()
-        with self._blocking() as queue:
-            copies.to_host(self.index, queue.handle, _runs(dst, src), self.check)
+        runs = _runs(dst, src)
+        if not self._queue_at_once(runs, to_host=True):
+            with self._blocking() as queue:
+                copies.to_host(self.index, queue.handle, runs, self.check, dst.block)
 
     def _copy_between(self, dst: Data, src: Data, other: CudaDevice) -> None:
         queue = current.queue
@@ -128,10 +156,7 @@ class CudaDevice(Device):
 
     def _copy_from_host(self, dst: Data, src: Data) -> None:
         runs = _runs(dst, src)
-        if dst.length * dst.item <= copies.IMMEDIATE:
-            with self._queue() as queue:
-                for target, source, nbytes in runs:
-                    runtime.memcpyAsync(target, source, nbytes, _TO_DEVICE, queue.handle)
+        if self._queue_at_once(runs, to_host=False):
             return
 
         def fill(slab: int, source: int, nbytes: int) -> None:
@@ -139,7 +164,16 @@ class CudaDevice(Device):
             ctypes.memmove(slab, source, nbytes)
 
         with self._blocking() as queue:
-            copies.to_device(self.index, queue.handle, runs, fill)
+            copies.to_device(self.index, queue.handle, runs, fill, src.block)
+
+    def _queue_at_once(self, runs: list[Run], to_host: bool) -> bool:
+        """Queues a copy that nobody need wait for; whether it is one."""
+        work = copies.at_once(runs, to_host)
+        if work is None:
+            return False
+        with self._queue() as queue:
+            copies.queue(queue.handle, work, to_host)
+        return True
 
     def _copy_through_host(self, dst: Data, src: Data, other: Device) -> None:
         """From a device that can bring its bytes to the host's memory: the disk."""
@@ -159,14 +193,32 @@ class CudaDevice(Device):
         if self._cancelled:
             raise Cancelled("the run was cancelled")
 
+    def foresee(self, calls: Sequence[Call]) -> None:
+        """Compiles in parallel all kernels that the calls need and that are not on disk yet."""
+        self.use()
+        units = [unit for call in calls for unit in units_of(call)]
+        compile_all(units, int(cupy.cuda.Device().compute_capability), self._notify)
+
     def bind(self, call: Call) -> Function:
+        key = (
+            call.signature.name,
+            call.curve.name,
+            repr(call.params),
+            call.mutable,
+            call.immutable,
+        )
+        if key not in self._functions:
+            self._functions[key] = self._bind(call)
+        return self._functions[key]
+
+    def _bind(self, call: Call) -> Function:
         name = call.signature.name
         if "gpu" not in call.signature.devices:
             raise RunFailed(f"{name} does not run on a GPU")
         factory = FACTORIES.get(name)
         self.use()
         with self._immediate_lock:
-            launch = factory(call, self) if factory is not None else _installed(call)
+            launch = factory(call, self) if factory is not None else installed(call)
 
         def function(mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
             if self._cancelled:
@@ -210,10 +262,18 @@ class CudaDevice(Device):
         with self._lock:
             number = self._opened
             self._opened += 1
-        stream = CudaStream(self, f"{self.name} stream {number}", clock, fail)
+        name, lane = f"{self.name} stream {number}", partial(self._lane, number)
+        stream = CudaStream(self, name, clock, fail, lane)
         with self._lock:
             self._streams.append(stream)
         return stream
+
+    def _lane(self, number: int) -> Lane:
+        """The graphs of the stream that is opened as this one in each run."""
+        with self._lock:
+            if number not in self._lanes:
+                self._lanes[number] = Lane(self)
+            return self._lanes[number]
 
     def forget(self, stream: CudaStream) -> None:
         """A stream has been closed."""
@@ -228,15 +288,37 @@ class CudaDevice(Device):
         for stream in streams:
             stream.cancel()
 
+    def ranges(self) -> Ranges | None:
+        """NVTX, where a profiler has asked for it to be loaded."""
+        if "NVTX_INJECTION64_PATH" not in os.environ or not nvtx.available:
+            return None
+        return nvtx.RangePush, nvtx.RangePop
+
+    def restart(self) -> bool:
+        if self._cancelled:
+            return False
+        self.use()
+        self._close_streams()
+        self._arena, self._opened = None, 0
+        self.account = Account(self.name, self.account.limit)
+        self.pool.restart(self.account, self._arena_memory)
+        return True
+
+    def _close_streams(self) -> None:
+        with self._lock:
+            streams = list(self._streams)
+        for stream in streams:
+            stream.close()
+
     def close(self) -> None:
         if self._closed:
             return
         self._closed = self._cancelled = True
         self.use()
-        with self._lock:
-            streams = list(self._streams)
-        for stream in streams:
-            stream.close()
+        self._close_streams()
+        for lane in self._lanes.values():
+            lane.close()
+        self._functions.clear()
         self.plans.clear()
         self._immediate.close_queue()
         self.pool.close()
@@ -253,20 +335,3 @@ def _runs(dst: Data, src: Data) -> list[Run]:
         target = dst.address + dst.offset * dst.item
         return [(target, src.address + src.offset * src.item, dst.length * dst.item)]
     return list(host.joint_runs(dst, src))
-
-
-def _installed(call: Call) -> Launch:
-    """The implementation of an installed package, which launches on CuPy's current stream."""
-    from zkrun.program.functions.registry import implementations
-
-    name = call.signature.name
-    factory = implementations(name).get("cuda")
-    if factory is None:
-        raise RunFailed(f"{name}: the package that names it has no implementation for GPUs")
-    function: Function = factory(call)
-
-    def launch(queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
-        with queue.cupy_stream():
-            function(mutable, immutable)
-
-    return launch

@@ -34,7 +34,7 @@ class DevicePool:
         self._device = device
         self._account = account
         self._lock = threading.Lock()
-        self._live: dict[int, int] = {}  # address -> bytes
+        self._live: dict[int, tuple[int, bool]] = {}  # address -> bytes, whether workspace
         self.stream: int = runtime.streamCreateWithFlags(_NON_BLOCKING)
         pool = runtime.deviceGetDefaultMemPool(device)
         runtime.memPoolSetAttribute(pool, runtime.cudaMemPoolAttrReleaseThreshold, 2**64 - 1)
@@ -43,27 +43,42 @@ class DevicePool:
         _let_peers_reach(pool, device)
         self._pool = pool
 
-    def allocate(self, nbytes: int) -> int:
-        """The address of a fresh block. ResourceLimit where none is left."""
+    def allocate(self, nbytes: int, workspace: bool = True) -> int:
+        """The address of a fresh block. ResourceLimit where none is left.
+
+        `workspace` is what functions need beside the memory of the program.
+        """
         size = -(-max(nbytes, 1) // _GRANULE) * _GRANULE
-        self._account.take(size)
+        self._account.take(size, workspace)
         try:
             address = self._take(size)
         except BaseException:
-            self._account.give(size)
+            self._account.give(size, workspace)
             raise
         with self._lock:
-            self._live[address] = size
+            self._live[address] = size, workspace
         return address
 
     def free(self, address: int, stream: int | None) -> None:
         """Wipes a block and takes it back, when what is queued on `stream` has passed."""
         with self._lock:
-            size = self._live.pop(address)
+            size, workspace = self._live.pop(address)
         queue = self.stream if stream is None else stream
         runtime.memsetAsync(address, 0, size, queue)
         runtime.freeAsync(address, queue)
-        self._account.give(size)
+        self._account.give(size, workspace)
+
+    def restart(self, account: Account, arena: int) -> None:
+        """Takes back all but the arena and the workspace: the next run's account begins with them."""
+        with self._lock:
+            live = list(self._live.items())
+        for address, (_, workspace) in live:
+            if not workspace and address != arena:
+                self.free(address, None)
+        runtime.streamSynchronize(self.stream)
+        self._account = account
+        for size, workspace in self._live.values():
+            account.take(size, workspace)
 
     def close(self) -> None:
         """Gives all memory back, wiped. No work may be left on it."""
@@ -161,5 +176,5 @@ class PinnedSlabs:
                 ctypes.memset(address, 0, SLAB)
 
 
-pinned = PinnedSlabs(8)
+pinned = PinnedSlabs(16)
 """The slabs of this process."""
