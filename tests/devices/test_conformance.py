@@ -13,6 +13,7 @@ from device_values import (
     call,
     multiples,
     place,
+    point,
     point_values,
     points,
     random_scalars,
@@ -27,7 +28,7 @@ from zkrun.devices.cpu.functions import FACTORIES
 from zkrun.devices.registry import close_devices, open_devices
 from zkrun.errors import RunFailed
 from zkrun.program.functions.registry import BUILT_IN
-from zkrun.program.types import Group, Point, Scalar, ScalarArray
+from zkrun.program.types import Group, Point, PointArray, Scalar, ScalarArray
 
 LENGTHS = (0, 1, 2, 3, 7, 8, 9, 33, 255, 1025)
 both_curves = pytest.mark.parametrize("curve", CURVES, ids=lambda curve: curve.name)
@@ -336,6 +337,19 @@ def test_interpolate_and_assemble_poly(curve: Curve) -> None:
     args = [scalar(cpu, curve, v) for v in (1, 2, 1, 5, 6, 7)]
     with pytest.raises(RunFailed, match="same x"):
         call(cpu, curve, "interpolate", {}, [place(cpu, ScalarArray(3), curve)], args)
+    cpu.close()
+
+
+@both_curves
+@pytest.mark.parametrize("group", ["g1", "g2"])
+def test_assemble_points(curve: Curve, group: Group) -> None:
+    cpu = open_devices(["cpu"])["cpu"]
+    values = multiples(curve, group, [5, 0, curve.r - 1, 5])
+    args = [point(cpu, curve, group, value) for value in values]
+    for layout in LAYOUTS:
+        array = place(cpu, PointArray(len(values), group), curve, layout)
+        call(cpu, curve, "assemble_points", {}, [array], args)
+        assert point_values(array, curve) == values
     cpu.close()
 
 

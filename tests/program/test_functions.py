@@ -19,8 +19,8 @@ T = Transcript("blake2b")
 ROOT_4 = pow(BN254.scalar.root_of_unity, 1 << 26, BN254.r)
 
 TABLE = """
-ntt msm poly_add poly_sub poly_mul poly_scale fused_arith batch_invert scalar_invert scalar_pow
-evaluate kate_division scan_mul distribute_powers permute interpolate assemble_poly fill
+ntt msm assemble_points poly_add poly_sub poly_mul poly_scale fused_arith batch_invert
+scalar_invert scalar_pow evaluate kate_division scan_mul distribute_powers permute interpolate assemble_poly fill
 hash_transcript write_transcript squeeze_scalar
 """.split()  # noqa: SIM905  # a table of words is easier to compare with the format's
 
@@ -64,6 +64,9 @@ FITTING: list[tuple[str, dict[str, Any], list[Typ], list[Typ]]] = [
     ("interpolate", {}, [A(0)], []),
     ("assemble_poly", {}, [A(3)], [S] * 3),
     ("assemble_poly", {}, [A(0)], []),
+    ("assemble_points", {}, [P(2)], [Point()] * 2),
+    ("assemble_points", {}, [P(1, "g2")], [Point("g2")]),
+    ("assemble_points", {}, [P(0)], []),
     *(("fill", {"value": value}, [A(4)], []) for value in ("zero", "one_lagrange", "one_coef")),
     *(
         (name, {}, [T], [value])
@@ -135,6 +138,9 @@ REFUSED: list[tuple[str, dict[str, Any], list[Typ], list[Typ], str]] = [
     ("interpolate", {}, [A(2)], [S] * 3, "[x …], [y …] as its immutable arguments, not 3"),
     ("interpolate", {}, [A(3)], [S] * 4, "one element for each x (2), not 3"),
     ("assemble_poly", {}, [A(3)], [S] * 4, "one element for each scalar (4), not 3"),
+    ("assemble_points", {}, [P(3)], [Point()] * 2, "one element for each point (2), not 3"),
+    ("assemble_points", {}, [P(1)], [Point("g2")], "p[0] is in g2, a is in g1"),
+    ("assemble_points", {}, [P(1)], [S], "p must be a Point"),
     ("fill", {"value": "one"}, [A(4)], [], "params.value: must be"),
     ("fill", {"value": None}, [A(4)], [], "params.value: must be"),
     ("hash_transcript", {}, [S], [S], "t must be a Transcript, not Scalar"),

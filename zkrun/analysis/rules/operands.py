@@ -60,8 +60,8 @@ CALL_DEVICE = Rule(
     "call cannot run where its arguments live",
     "operands",
     "A call runs where its arguments live: all of them on one device, scalars and points too, "
-    "never on the disk. Transcript functions, interpolate and assemble_poly are for the CPU. "
-    "Transfer the arguments first.",
+    "never on the disk. Transcript functions, interpolate, assemble_poly and assemble_points are "
+    "for the CPU. Transfer the arguments first.",
 )
 WRONG_STREAM = Rule(
     "ZK033",

@@ -155,9 +155,9 @@ def _interpolate(call: Call, tools: Tools) -> Function:
     return run
 
 
-def _assemble_poly(call: Call, tools: Tools) -> Function:
+def _assemble(call: Call, tools: Tools) -> Function:
     def run(mutable: Values, immutable: Values) -> None:
-        host.write(mutable[0], b"".join([host.read(scalar) for scalar in immutable]))
+        host.write(mutable[0], b"".join([host.read(element) for element in immutable]))
 
     return run
 
@@ -221,7 +221,8 @@ FACTORIES: dict[str, Factory] = {
     "scalar_pow": _scalar_pow,
     "permute": _permute,
     "interpolate": _interpolate,
-    "assemble_poly": _assemble_poly,
+    "assemble_points": _assemble,
+    "assemble_poly": _assemble,
     "fill": _fill,
     "hash_transcript": _transcript(write=False),
     "write_transcript": _transcript(write=True),

@@ -72,4 +72,24 @@ MSM = Signature(
     touched=_touched,
 )
 
-SIGNATURES = (MSM,)
+
+def _assemble_check(call: Call) -> Iterable[str]:
+    a, points = call.mutable[0], call.immutable
+    if a.len != len(points):  # type: ignore[union-attr]  # a PointArray
+        yield f"a must have one element for each point ({len(points)}), not {a.len}"  # type: ignore[union-attr]  # a PointArray
+    for index, point in enumerate(points):
+        if point.group != a.group:  # type: ignore[union-attr]  # kinds have been checked
+            yield f"p[{index}] is in {point.group}, a is in {a.group}"  # type: ignore[union-attr]  # kinds have been checked
+
+
+ASSEMBLE_POINTS = Signature(
+    "assemble_points",
+    "a ← the array of these points.",
+    mutable=(Argument("a", ("PointArray",), "writes"),),
+    immutable=(Argument("p", ("Point",), "reads", "any"),),
+    check=_assemble_check,
+    cost=cost,
+    devices=("cpu",),
+)
+
+SIGNATURES = (MSM, ASSEMBLE_POINTS)
