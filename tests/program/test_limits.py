@@ -11,7 +11,7 @@ import msgpack
 import pytest
 
 from zkrun.errors import InvalidProgram
-from zkrun.program import decode, msgpack_scan, reading
+from zkrun.program import decode, msgpack_scan, reading, shape
 from zkrun.program.limits import MAX_WIDE
 from zkrun.program.reading import read_document
 
@@ -115,9 +115,9 @@ def test_numbers_written_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
         "instructions": [],
     }
     data = json.dumps(document).encode()
-    monkeypatch.setattr(decode, "MAX_NUMBERS", 70)
+    monkeypatch.setattr(shape, "MAX_NUMBERS", 70)
     assert len(decode.decode(data).constants) == 3
-    monkeypatch.setattr(decode, "MAX_NUMBERS", 69)
+    monkeypatch.setattr(shape, "MAX_NUMBERS", 69)
     with pytest.raises(InvalidProgram) as caught:
         decode.decode(data)
     (found,) = caught.value.diagnostics

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from zkrun.algebra.curves import CURVES, Curve
 from zkrun.program.document import FunctionEntry
-from zkrun.program.explain import did_you_mean, explain
+from zkrun.program.explain import Words, did_you_mean, explain
 from zkrun.program.functions.registry import names, signature
 from zkrun.program.signature import Argument, Call, Signature, match
 from zkrun.program.types import Typ
@@ -57,7 +57,7 @@ def open_entry(entry: FunctionEntry, curve: Curve) -> OpenedEntry:
         params = _reader(found).validate_python(entry.params)
     except ValidationError as error:
         problems = (
-            explain(dict(one), entry.params, found.params)
+            explain(dict(one), entry.params, Words(found.params))
             for one in error.errors(include_url=False)[:20]
         )
         return OpenedEntry(

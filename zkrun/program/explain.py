@@ -1,19 +1,36 @@
 """What pydantic found, in the words of the format: a rule, a JSON pointer, the likely mend."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from zkrun.program.diagnostic import Diagnostic, pointer
 from zkrun.program.document import Bytes, Constant, File, FunctionEntry, Input, Program, Values
 from zkrun.program.instructions import OPS
 from zkrun.program.types import KINDS
 
-__all__ = ["did_you_mean", "explain", "found"]
+__all__ = ["PROGRAM", "Words", "did_you_mean", "explain", "found"]
 
 _FORMS = {"=values": Values, "=bytes": Bytes, "=file": File}
-_TABLES = {"functions": FunctionEntry, "constants": Constant, "inputs": Input}
+
+
+class Words(NamedTuple):
+    """The classes of a format, by which places in its documents are named.
+
+    `tables` are those of the elements of lists on the top level, `ops` and `kinds` those of maps by
+    their `op` and `kind`, and `operation` is what a map with an `op` is called.
+    """
+
+    root: type[Any]
+    tables: Mapping[str, type[Any]] = {}
+    ops: Mapping[str, type[Any]] = OPS
+    kinds: Mapping[str, type[Any]] = KINDS
+    operation: str = "instruction"
+
+
+PROGRAM = Words(Program, {"functions": FunctionEntry, "constants": Constant, "inputs": Input})
+"""The words of programs."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
@@ -40,12 +57,13 @@ def found(value: Any) -> str:
     return names.get(kind, f"a {kind}")
 
 
-def explain(error: dict[str, Any], document: Any, root: type[Any] = Program) -> Diagnostic:
+def explain(error: dict[str, Any], document: Any, words: Words = PROGRAM) -> Diagnostic:
     """The diagnostic of one entry of `ValidationError.errors()`.
 
-    `document` is what was validated against the class `root`.
+    `document` is what was validated against the root class of these words.
     """
-    path, cls, source = _locate(error["loc"], document, root)
+    root = words.root
+    path, cls, source = _locate(error["loc"], document, words)
     context = error.get("ctx", {})
     kind, value = error["type"], error.get("input")
     help: str | None = None
@@ -60,7 +78,7 @@ def explain(error: dict[str, Any], document: Any, root: type[Any] = Program) -> 
         rule, message = "ZK007", f'unknown key "{_short(str(path[-1]))}"{_of(cls, root)}'
         help = did_you_mean(str(path[-1]), _keys(cls))
     elif kind in ("union_tag_invalid", "union_tag_not_found"):
-        rule, message, help = _unknown_member(context["discriminator"], value)
+        rule, message, help = _unknown_member(context, value, words)
     elif kind == "literal_error":
         rule, message = "ZK012", f"must be {context['expected']}, not {found(value)}"
         if isinstance(value, str):
@@ -98,13 +116,16 @@ _WANTED = {
 }
 
 
-def _unknown_member(discriminator: str, value: Any) -> tuple[str, str, str | None]:
+def _unknown_member(
+    context: dict[str, Any], value: Any, words: Words
+) -> tuple[str, str, str | None]:
     """The finding for a map whose `op`, `kind` or form of data names no class."""
+    discriminator: str = context["discriminator"]
     if "data" in discriminator:
         message = "DATA is a map with `values`, `bytes` or `file`"
         return "ZK016", message, None
     key = discriminator.strip("'")
-    rule, what = ("ZK010", "instruction") if key == "op" else ("ZK011", "type")
+    rule, what = ("ZK010", words.operation) if key == "op" else ("ZK011", "type")
     if not isinstance(value, dict):
         return "ZK008", f"a map with `{key}` belongs here, not {found(value)}", None
     if key not in value:
@@ -112,29 +133,30 @@ def _unknown_member(discriminator: str, value: Any) -> tuple[str, str, str | Non
     name = value[key]
     if not isinstance(name, str):
         return "ZK008", f"`{key}` is text, not {found(name)}", None
-    if name in KINDS and key == "kind":
-        message = f"a {name} may not stand here, only Scalar, ScalarArray, Point and PointArray"
+    if name in words.kinds and key == "kind":
+        *others, last = context["expected_tags"].split("'")[1::2]
+        message = f"a {name} may not stand here, only {', '.join(others)} and {last}"
         return rule, message, None
     return (
         rule,
         f'unknown {what} "{_short(name)}"',
-        did_you_mean(name, OPS if key == "op" else KINDS),
+        did_you_mean(name, words.ops if key == "op" else words.kinds),
     )
 
 
 def _locate(
-    loc: tuple[str | int, ...], document: Any, root: type[Any]
+    loc: tuple[str | int, ...], document: Any, words: Words
 ) -> tuple[list[str | int], type[Any] | None, str | None]:
     """The way to the value without pydantic's tags, the class of the innermost map, its source."""
     path: list[str | int] = []
-    cls: type[Any] | None = root
+    cls: type[Any] | None = words.root
     source: str | None = None
     here, tagged = document, False
     for part in loc:
         if part == "[key]":
             continue
         if isinstance(here, dict) and not tagged and part in (here.get("op"), here.get("kind")):
-            cls = OPS.get(str(part)) if part == here.get("op") else KINDS.get(str(part))
+            cls = (words.ops if part == here.get("op") else words.kinds).get(str(part))
             if isinstance(here.get("source"), str):
                 source = here["source"]
             tagged = True
@@ -150,8 +172,8 @@ def _locate(
             here = here[part]
         else:
             here = None
-        if root is Program and len(path) == 2 and path[0] in _TABLES:
-            cls = _TABLES[str(path[0])]
+        if len(path) == 2 and path[0] in words.tables:
+            cls = words.tables[str(path[0])]
     return path, cls, source
 
 

@@ -11,7 +11,7 @@ from zkrun.compiler.type2.handles import error, integer
 from zkrun.compiler.type2.types import Form, Poly, ValueType, memory_type
 from zkrun.program.constants import BadValue, parse_values
 from zkrun.program.document import Bytes, Data, Encoding, File, Values
-from zkrun.program.explain import explain, found
+from zkrun.program.explain import Words, explain, found
 from zkrun.program.types import MAX_INTEGER, Point, PointArray, Scalar, size
 
 __all__ = [
@@ -127,5 +127,5 @@ def _checked(given: dict[str, Any], form: type[_D]) -> _D:
     try:
         return TypeAdapter(form).validate_python(given)
     except ValidationError as wrong:
-        finding = explain(dict(wrong.errors(include_url=False)[0]), given, form)
+        finding = explain(dict(wrong.errors(include_url=False)[0]), given, Words(form))
         raise error(f"{finding.path[1:]}: {finding.message}") from None
