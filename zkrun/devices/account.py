@@ -65,20 +65,22 @@ class Account:
     def peak(self) -> int:
         return self._counter.peak
 
-    def take(self, nbytes: int) -> None:
+    def take(self, nbytes: int, workspace: bool = False) -> None:
         """Counts `nbytes` as taken. ResourceLimit where that would pass the limit."""
         with self._lock:
             if nbytes > _MOST:
                 raise self.refusal(nbytes, "no memory is that large")
-            if self.limit is not None and self._taken + nbytes > self.limit:
-                raise self.refusal(nbytes, f"the limit set for it is {bytes_text(self.limit)}")
-            self._taken += nbytes
+            if not workspace:
+                if self.limit is not None and self._taken + nbytes > self.limit:
+                    raise self.refusal(nbytes, f"the limit set for it is {bytes_text(self.limit)}")
+                self._taken += nbytes
             self._counter.add(nbytes)
 
-    def give(self, nbytes: int) -> None:
+    def give(self, nbytes: int, workspace: bool = False) -> None:
         """Counts `nbytes` as given back."""
         with self._lock:
-            self._taken -= nbytes
+            if not workspace:
+                self._taken -= nbytes
             self._counter.sub(nbytes)
 
     def refusal(self, nbytes: int, reason: str) -> ResourceLimit:

@@ -27,8 +27,10 @@ __all__ = [
     "Device",
     "Event",
     "Function",
+    "Ranges",
     "Stream",
     "Value",
+    "Work",
 ]
 
 
@@ -129,6 +131,12 @@ class Event:
         notify()
 
 
+Work = Callable[[], None]
+"""A function or copy with its operands, for a stream to call."""
+
+Ranges = tuple[Callable[[str], None], Callable[[], None]]
+"""(begin a range of this name, end it) on the calling thread, for a profiler that listens."""
+
 Clock = Callable[[int, int, int], None]
 """Called by a stream for each piece of work: (`at` of the submitter, start ns, end ns),
 perf_counter_ns.
@@ -144,12 +152,21 @@ class Stream(ABC):
     device: Device
 
     @abstractmethod
-    def run(self, at: int, work: Callable[[], None]) -> None:
+    def run(self, at: int, work: Work) -> None:
         """Queues `work`. `at` names the instruction in traces and errors.
 
         A stream of real hardware calls `work` at once, which launches asynchronously on this
         stream; the virtual one calls it later on its worker.
         """
+
+    def run_all(self, works: Sequence[tuple[int, Work]], key: object) -> None:
+        """Queues several in order, each as by `run` with its `at`.
+
+        A device that keeps what it made of them may queue that again, instead of calling them,
+        when the same instructions come with an equal key: it says all that they depend on.
+        """
+        for at, work in works:
+            self.run(at, work)
 
     @abstractmethod
     def record(self, at: int, event: Event) -> None:
@@ -203,6 +220,10 @@ class Device(ABC):
     def copy_to_host(self, dst: Data, src: Data) -> None:
         """Copies a view of this device to one of a device whose memory is the host's."""
 
+    def foresee(self, calls: Sequence[Call]) -> None:
+        """Told of all calls before they are bound: what takes long can be done for all at once."""
+        return
+
     @abstractmethod
     def bind(self, call: Call) -> Function:
         """The implementation of a call, specialised before the run. RunFailed without one."""
@@ -214,9 +235,21 @@ class Device(ABC):
         `fail(at, error)` is called when queued work raises, before those who wait for it go on.
         """
 
+    def ranges(self) -> Ranges | None:
+        """How to name what runs to a profiler of this kind of device, where one is attached."""
+        return None
+
     @abstractmethod
     def cancel(self) -> None:
         """Makes running work end soon (with Cancelled). Thread-safe, idempotent."""
+
+    def restart(self) -> bool:
+        """Makes a device whose run has succeeded ready for another run of the same program.
+
+        It ends streams and takes all memory back, but may keep what it prepared. Where it cannot,
+        the answer is False: it is to be closed, and another opened in its place.
+        """
+        return False
 
     @abstractmethod
     def close(self) -> None:

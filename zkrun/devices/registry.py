@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,12 +57,13 @@ class Settings:
 
     `limits`: the most bytes by device. `folder`: where the disk keeps its file (None: the system's
     folder for temporary files). `shuffle`: seed with which virtual GPUs choose among legal
-    schedules.
+    schedules. `notify`: told what takes long before a run, such as compiling; from any thread.
     """
 
     limits: Mapping[str, int] = field(default_factory=dict)
     folder: Path | None = None
     shuffle: int | None = None
+    notify: Callable[[str], None] = lambda text: None
 
 
 def open_devices(
@@ -72,27 +73,51 @@ def open_devices(
     limits: Mapping[str, int] | None = None,
     folder: Path | None = None,
     shuffle: int | None = None,
+    notify: Callable[[str], None] = lambda text: None,
+    before: Mapping[str, Device] | None = None,
 ) -> dict[str, Device]:
     """The devices of these names for one run; the caller closes each of them, whatever happens.
 
-    Raises RunFailed, with nothing left open, where the machine lacks one.
+    `before` are those of a run of the same program that has succeeded: they start again where they
+    can, and are closed where they cannot. Raises RunFailed, with nothing left open, where the
+    machine lacks one.
     """
-    settings = Settings(limits=limits or {}, folder=folder, shuffle=shuffle)
-    opened: dict[str, Device] = {}
+    settings = Settings(limits=limits or {}, folder=folder, shuffle=shuffle, notify=notify)
+    opened: dict[str, Device] = _restarted(before or {})
     try:
         for name in dict.fromkeys(names):
-            opened[name] = _kind_of(name, gpu).open_device(name, settings)
+            if name not in opened:
+                opened[name] = _kind_of(name, gpu).open_device(name, settings)
     except BaseException:
         close_devices(opened)
         raise
-    return opened
+    return {name: opened[name] for name in names}
+
+
+def _restarted(devices: Mapping[str, Device]) -> dict[str, Device]:
+    """Those that can start again; the others are closed, also where one fails."""
+    again: dict[str, Device] = {}
+    closing = dict(devices)
+    try:
+        for name in sorted(devices, key=_gpus_first):
+            if devices[name].restart():
+                again[name] = closing.pop(name)
+    except BaseException:
+        close_devices(devices)
+        raise
+    close_devices(closing)
+    return again
 
 
 def close_devices(devices: Mapping[str, Device]) -> None:
     """Closes all, GPUs first: work on their streams may still touch memory of the others."""
     with ExitStack() as stack:
-        for name in sorted(devices, key=lambda name: name.startswith("gpu:")):
+        for name in sorted(devices, key=_gpus_first, reverse=True):
             stack.callback(devices[name].close)
+
+
+def _gpus_first(name: str) -> bool:
+    return not name.startswith("gpu:")
 
 
 def describe_devices() -> list[DeviceInfo]:

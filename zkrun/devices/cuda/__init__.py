@@ -15,7 +15,9 @@ def open_device(name: str, settings: Settings) -> Device:
     """One GPU of this machine for one run."""
     from zkrun.devices.cuda.device import CudaDevice
 
-    return CudaDevice(name, int(name.removeprefix("gpu:")), settings.limits.get(name))
+    return CudaDevice(
+        name, int(name.removeprefix("gpu:")), settings.limits.get(name), settings.notify
+    )
 
 
 def describe() -> list[DeviceInfo]:

@@ -41,8 +41,6 @@ __all__ = ["CudaDevice"]
 
 _ON_DEVICE, _TO_DEVICE = 3, 1
 
-Notify = Callable[[str], None]
-
 
 class CudaDevice(Device):
     """GPU `index` of this machine, as `name`.
@@ -52,7 +50,11 @@ class CudaDevice(Device):
     """
 
     def __init__(
-        self, name: str, index: int, limit: int | None = None, notify: Notify = lambda text: None
+        self,
+        name: str,
+        index: int,
+        limit: int | None = None,
+        notify: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.name = name
         self.index = index

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from zkrun.devices.base import Value
+from zkrun.devices.base import Function, Value
 from zkrun.devices.cuda.elementwise import (
     distribute_powers,
     fill,
@@ -23,14 +23,15 @@ from zkrun.devices.cuda.fused import fused_arith
 from zkrun.devices.cuda.msm import msm
 from zkrun.devices.cuda.ntt import ntt
 from zkrun.devices.cuda.permute import permute
-from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.queue import MustBlock, Queue
 from zkrun.devices.cuda.recurrences import batch_invert, evaluate, kate_division, scan_mul
+from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
 
-__all__ = ["FACTORIES", "Factory", "Launch"]
+__all__ = ["FACTORIES", "Factory", "Launch", "installed"]
 
 Launch = Callable[[Queue, Sequence[Value], Sequence[Value]], None]
 """Queues a function: (queue, mutable, immutable without the stream)."""
@@ -57,3 +58,22 @@ FACTORIES: dict[str, Factory] = {
     "fill": fill,
 }
 """Every function of the table that runs on a GPU, by its name."""
+
+
+def installed(call: Call) -> Launch:
+    """The implementation of an installed package, which launches on CuPy's current stream."""
+    from zkrun.program.functions.registry import implementations
+
+    name = call.signature.name
+    factory = implementations(name).get("cuda")
+    if factory is None:
+        raise RunFailed(f"{name}: the package that names it has no implementation for GPUs")
+    function: Function = factory(call)
+
+    def launch(queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
+        if queue.captures:
+            raise MustBlock  # it may take memory of CuPy's, which a graph cannot keep
+        with queue.cupy_stream():
+            function(mutable, immutable)
+
+    return launch

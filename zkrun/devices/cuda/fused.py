@@ -6,13 +6,10 @@ import struct
 from typing import TYPE_CHECKING
 
 from zkrun.devices.cuda.elementwise import launch_elements
-from zkrun.devices.cuda.fused_unit import fused_unit
+from zkrun.devices.cuda.fused_unit import unit_of
 from zkrun.devices.cuda.launch import Values, kernels, view
 from zkrun.devices.cuda.queue import Queue
-from zkrun.errors import RunFailed
-from zkrun.program.functions.expr import parse
 from zkrun.program.signature import Call
-from zkrun.program.types import Scalar
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
@@ -20,20 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["fused_arith"]
 
-_MOST_VIEWS = 1000  # of 32 bytes, in the 32764 bytes that the struct of a kernel may have
-
 
 def fused_arith(call: Call, device: CudaDevice) -> Launch:
-    graph = parse(call.params.expr, call.curve.r)
-    scalars = tuple(isinstance(typ, Scalar) for typ in call.immutable)
-    outputs = len(call.mutable)
-    if outputs + len(scalars) > _MOST_VIEWS:
-        raise RunFailed(
-            f"fused_arith: on a GPU one call takes {_MOST_VIEWS} arrays and scalars, not "
-            f"{outputs + len(scalars)}; split the expression"
-        )
-    kernel = kernels(fused_unit(graph, call.curve, scalars, outputs))["fused"]
-    padding = b"" if scalars else bytes(32)
+    kernel = kernels(unit_of(call))["fused"]
+    padding = b"" if call.immutable else bytes(32)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         count = mutable[0].length

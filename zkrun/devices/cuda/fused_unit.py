@@ -5,11 +5,29 @@ from __future__ import annotations
 from zkrun.algebra.curves import Curve
 from zkrun.devices.cuda.groups import field_type
 from zkrun.devices.cuda.sources import Unit
+from zkrun.errors import RunFailed
+from zkrun.program.functions.expr import parse
 from zkrun.program.functions.graph import Graph
+from zkrun.program.signature import Call
+from zkrun.program.types import Scalar
 
-__all__ = ["fused_unit"]
+__all__ = ["fused_unit", "unit_of"]
 
+_MOST_VIEWS = 1000  # of 32 bytes, in the 32764 bytes that the struct of a kernel may have
 _INLINED = 24  # multiplications, of about 4 KB of machine code each
+
+
+def unit_of(call: Call) -> Unit:
+    """The kernel of a call. RunFailed where it has more operands than a kernel can take."""
+    views = len(call.mutable) + len(call.immutable)
+    if views > _MOST_VIEWS:
+        raise RunFailed(
+            f"fused_arith: on a GPU one call takes {_MOST_VIEWS} arrays and scalars, not {views}; "
+            "split the expression"
+        )
+    graph = parse(call.params.expr, call.curve.r)
+    scalars = tuple(isinstance(typ, Scalar) for typ in call.immutable)
+    return fused_unit(graph, call.curve, scalars, len(call.mutable))
 
 
 def fused_unit(graph: Graph, curve: Curve, scalars: tuple[bool, ...], outputs: int) -> Unit:

@@ -69,7 +69,7 @@ class DevicePool:
         self._account.give(size, workspace)
 
     def restart(self, account: Account, arena: int) -> None:
-        """Takes back all but the arena and the workspace: the next run's account begins with them."""
+        """Takes back all but arena and workspace, with which the next run's account begins."""
         with self._lock:
             live = list(self._live.items())
         for address, (_, workspace) in live:

@@ -17,13 +17,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cupy.cuda import runtime
 
-from zkrun.devices.base import Cancelled, Clock, Event, Stream
+from zkrun.devices.base import Cancelled, Clock, Event, Stream, Work
+from zkrun.devices.cuda.graphs import Lane, Mark
 from zkrun.devices.cuda.queue import Check, MustBlock, Queue, current
 from zkrun.errors import RunFailed
 
@@ -40,8 +41,6 @@ _LEISURE = 0.02  # seconds after which work lands that nobody waits for
 
 _lock = threading.RLock()
 
-Work = Callable[[], None]
-
 
 @dataclass(slots=True, eq=False)
 class _Recording:
@@ -54,19 +53,24 @@ class _Recording:
 
 @dataclass(slots=True, eq=False)
 class _Operation:
-    """What was queued and has not reached the GPU. Exactly one of `work` and `event` is given."""
+    """What was queued and has not reached the GPU: one of `work`, `works` and `event` is given."""
 
     kind: str  # "run", "record" or "wait"
     at: int
     work: Work | None = None
     event: Event | None = None
+    works: Sequence[tuple[int, Work]] | None = None
+    key: object = None
     blocks: bool = False  # is for the worker
     subscribed: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class _Flight:
-    """What the GPU was given: passed when its CUDA event has."""
+    """What the GPU was given: passed when its CUDA event has.
+
+    A graph is one flight: its last instruction, with marks of all.
+    """
 
     kind: str
     at: int
@@ -74,6 +78,7 @@ class _Flight:
     cuda: int
     event: Event | None
     checks: list[Check]
+    marks: Sequence[Mark] = ()
 
     def is_awaited(self) -> bool:
         """Whether others wait for it, or it may have failed in a way that only the host can see."""
@@ -91,9 +96,11 @@ class CudaStream(Queue, Stream):
         name: str,
         clock: Clock,
         fail: Callable[[int, BaseException], None],
+        lane: Callable[[], Lane],
     ) -> None:
         Queue.__init__(self, device)
         self.device = device
+        self._lane = lane
         self._clock = clock
         self._fail = fail
         self._changed = threading.Condition(_lock)
@@ -118,8 +125,14 @@ class CudaStream(Queue, Stream):
                 self._operations or not self._submit(at, work)  # else it is with the GPU
             ):
                 blocks = not self._operations
-                self._operations.append(_Operation("run", at, work, None, blocks))
+                self._operations.append(_Operation("run", at, work, blocks=blocks))
                 self._changed.notify_all()
+
+    def run_all(self, works: Sequence[tuple[int, Work]], key: object) -> None:
+        with _lock:
+            if self._error is None:
+                self._operations.append(_Operation("run", works[0][0], works=works, key=key))
+                self._advance()
 
     def record(self, at: int, event: Event) -> None:
         with _lock:
@@ -195,12 +208,35 @@ class CudaStream(Queue, Stream):
         self._fly("run", at, submitted, None)
         return True
 
-    def _fly(self, kind: str, at: int, submitted: int, event: Event | None) -> int:
+    def _replay(self, works: Sequence[tuple[int, Work]], key: object) -> bool:
+        """Queues work as a graph; whether there is one."""
+        self.device.use()
+        graph = self._lane().graph(works, key)
+        if graph is None:
+            return False
+        submitted = time.perf_counter_ns()
+        try:
+            runtime.graphLaunch(graph.handle, self.handle)
+        except BaseException as error:  # told to the engine, which ends the run
+            self._stop(works[0][0], error)
+            return True
+        self.checks = [check for mark in graph.marks for check in mark.checks]
+        self._fly("run", works[-1][0], submitted, None, graph.marks)
+        return True
+
+    def _fly(
+        self,
+        kind: str,
+        at: int,
+        submitted: int,
+        event: Event | None,
+        marks: Sequence[Mark] = (),
+    ) -> int:
         """Notes what the GPU was given, up to now; the CUDA event that follows it."""
         cuda = self._spare_events.pop() if self._spare_events else self._new_event()
         runtime.eventRecord(cuda, self.handle)
         checks, self.checks = self.checks, []
-        flight = _Flight(kind, at, submitted, cuda, event, checks)
+        flight = _Flight(kind, at, submitted, cuda, event, checks, marks)
         self._flights.append(flight)
         if flight.is_awaited():
             self._awaited += 1
@@ -229,6 +265,11 @@ class CudaStream(Queue, Stream):
         if head.work is not None:
             head.blocks = not self._submit(head.at, head.work)
             return not head.blocks
+        if head.works is not None:
+            if not self._replay(head.works, head.key):
+                single = (_Operation("run", at, work) for at, work in reversed(head.works))
+                self._operations.extendleft(single)
+            return True
         event = head.event
         assert event is not None
         if head.kind == "record":
@@ -335,7 +376,9 @@ class CudaStream(Queue, Stream):
     def _land(self, flights: list[_Flight]) -> None:
         """Waits for the last of what the GPU was given, and tells of all."""
         last = flights[-1]
-        failed = flights[0].at  # whatever the GPU says: it does not say which of them it was
+        failed = (flights[0].marks or flights)[
+            0
+        ].at  # whatever the GPU says: it does not say which of them it was
         try:
             runtime.eventSynchronize(last.cuda)
             failed = last.at
@@ -344,8 +387,10 @@ class CudaStream(Queue, Stream):
                     last.event.wait()  # it has passed, but may have failed
                 for flight in flights:
                     self._tell(flight)
-                for check in last.checks:
-                    check()
+                for mark in last.marks or (Mark(last.at, last.cuda, last.checks),):
+                    failed = mark.at
+                    for check in mark.checks:
+                        check()
         except BaseException as error:  # told to the engine, which ends the run
             self._stop(failed, error)
         if last.kind == "record" and last.event is not None:
@@ -360,15 +405,16 @@ class CudaStream(Queue, Stream):
 
     def _tell(self, flight: _Flight) -> None:
         """Reports when the work ran: from the end of what was before it, or its own arrival."""
-        elapsed = runtime.eventElapsedTime(self._base, flight.cuda)
-        end = max(self._last, self._base_time + round(elapsed * 1e6))
-        start = min(end, max(self._last, flight.submitted))
-        if flight.kind == "record":
-            start = end
-        if elapsed > _REBASE:
+        for mark in flight.marks or (Mark(flight.at, flight.cuda, []),):
+            elapsed = runtime.eventElapsedTime(self._base, mark.cuda)
+            end = max(self._last, self._base_time + round(elapsed * 1e6))
+            start = min(end, max(self._last, flight.submitted))
+            if flight.kind == "record":
+                start = end
+            self._last = end
+            self._clock(mark.at, start, end)
+        if elapsed > _REBASE and not flight.marks:  # those of a graph are recorded again
             self._base, self._base_time = flight.cuda, end
-        self._last = end
-        self._clock(flight.at, start, end)
 
 
 def _recording(event: Event) -> _Recording:

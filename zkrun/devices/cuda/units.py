@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zkrun.algebra.curves import CURVES, Curve
+from zkrun.devices.cuda.fused_unit import unit_of
 from zkrun.devices.cuda.groups import curve_type, field_type, group_type
 from zkrun.devices.cuda.sources import Unit
+from zkrun.program.signature import Call
+from zkrun.program.types import PointArray
 
 __all__ = [
     "all_units",
@@ -20,6 +23,7 @@ __all__ = [
     "permutation_unit",
     "recurrence_unit",
     "scalar_units",
+    "units_of",
 ]
 
 
@@ -31,6 +35,34 @@ def all_units(curves: Iterable[Curve] = CURVES.values()) -> tuple[Unit, ...]:
         for unit in (*msm_units(curve, "g2"), *msm_units(curve, "g1"), *scalar_units(curve))
     ]
     return tuple(dict.fromkeys(units))
+
+
+def units_of(call: Call) -> tuple[Unit, ...]:
+    """What one call needs; nothing of functions that installed packages bring."""
+    curve, name = call.curve, call.signature.name
+    if name == "msm":
+        bases = call.immutable[0]
+        assert isinstance(bases, PointArray)
+        return msm_units(curve, bases.group)
+    if name == "fused_arith":
+        return (unit_of(call),)
+    one = {
+        "ntt": ntt_unit,
+        "permute": permutation_unit,
+        "batch_invert": inversion_unit,
+        "evaluate": recurrence_unit,
+        "kate_division": recurrence_unit,
+        "scan_mul": recurrence_unit,
+    }.get(name)
+    if one is not None:
+        return (one(curve),)
+    return (elementwise_unit(curve),) if name in _ELEMENTWISE else ()
+
+
+_ELEMENTWISE = {
+    *("poly_add", "poly_sub", "poly_mul", "poly_scale", "distribute_powers", "fill"),
+    *("scalar_invert", "scalar_pow"),
+}
 
 
 def scalar_units(curve: Curve) -> tuple[Unit, ...]:

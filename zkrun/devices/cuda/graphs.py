@@ -1,0 +1,151 @@
+"""CUDA graphs: what instructions queued is recorded once, and queued again with one call.
+
+A graph is captured on a stream of its own, on which nothing ever runs, and launched on the one that
+asks for it. It holds addresses: those of its operands are in the key that it is found by; scratch
+memory and words for failures belong to the lane and stay as long as the device does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from cupy.cuda import runtime
+
+from zkrun.devices.base import Work
+from zkrun.devices.cuda.queue import Check, MustBlock, Queue, current
+
+if TYPE_CHECKING:
+    from zkrun.devices.cuda.device import CudaDevice
+
+__all__ = ["Graph", "Lane", "Mark"]
+
+_BLOCKING = 1  # threads that wait for an event sleep
+_EXTERNAL = 1  # CU_EVENT_RECORD_EXTERNAL: each launch of the graph records the event anew
+_MOST_CAPTURES = 3  # of the same instructions, on other memory each time: then it does not pay
+
+Works = Sequence[tuple[int, Work]]
+
+
+class Mark(NamedTuple):
+    """The end of one instruction within a graph."""
+
+    at: int
+    cuda: int
+    checks: list[Check]
+
+
+@dataclass(slots=True, eq=False)
+class Graph:
+    """The handle of an executable graph, and its instructions in order."""
+
+    handle: int
+    marks: list[Mark]
+
+    def close(self) -> None:
+        """Gives it back, when nothing of it is running any more."""
+        runtime.graphExecDestroy(self.handle)
+        _let_go(self.marks)
+
+
+@dataclass(slots=True, eq=False)
+class _Known:
+    """The graph of some instructions, if they can be captured, and what they depended on."""
+
+    key: object
+    graph: Graph | None
+    captures: int
+
+
+class Lane:
+    """The graphs of a device's n-th stream, over all runs of the program.
+
+    They share scratch memory, so only one stream at a time may launch them.
+    """
+
+    def __init__(self, device: CudaDevice) -> None:
+        self._queue = Queue(device, captures=True)
+        self._known: dict[int, _Known] = {}  # by the first instruction
+
+    def graph(self, works: Works, key: object) -> Graph | None:
+        """What to launch for these instructions, or None where they are to be queued one by one.
+
+        Called once a run for each, when the run before is over.
+        """
+        first = works[0][0]
+        known = self._known.get(first)
+        if known is not None and (known.key == key or known.captures >= _MOST_CAPTURES):
+            return known.graph if known.key == key else None
+        if known is not None and known.graph is not None:
+            known.graph.close()
+        graph = _capture(self._queue, works)
+        captures = 1 if known is None else known.captures + 1
+        self._known[first] = _Known(key, graph, captures if graph else _MOST_CAPTURES)
+        return graph
+
+    def close(self) -> None:
+        for known in self._known.values():
+            if known.graph is not None:
+                known.graph.close()
+        self._known.clear()
+        self._queue.close_queue()
+
+
+def _capture(queue: Queue, works: Works) -> Graph | None:
+    """The graph of what the works launch; None where one of them needs more than launching."""
+    marks: list[Mark] = []
+    before, current.queue, current.may_block = current.queue, queue, False
+    runtime.streamBeginCapture(queue.handle, runtime.streamCaptureModeRelaxed)
+    try:
+        for at, work in works:
+            work()
+            mark = Mark(at, runtime.eventCreateWithFlags(_BLOCKING), queue.checks)
+            queue.checks = []
+            marks.append(mark)
+            _record_in_graph(mark.cuda, queue.handle)
+        template = runtime.streamEndCapture(queue.handle)
+    except Exception:
+        # Whatever it is, it happens again where the work is queued by itself, and is told there.
+        with contextlib.suppress(runtime.CUDARuntimeError):
+            template = runtime.streamEndCapture(queue.handle)
+            if template:
+                runtime.graphDestroy(template)
+        _let_go([*marks, Mark(0, 0, queue.checks)])
+        queue.checks = []
+        return None
+    finally:
+        current.queue, current.may_block = before, True
+    try:
+        return Graph(runtime.graphInstantiate(template), marks)
+    except runtime.CUDARuntimeError:  # no memory for it, say
+        _let_go(marks)
+        return None
+    finally:
+        runtime.graphDestroy(template)
+
+
+def _let_go(marks: Sequence[Mark]) -> None:
+    for mark in marks:
+        if mark.cuda:
+            runtime.eventDestroy(mark.cuda)
+        for check in mark.checks:
+            check.release()
+
+
+def _record_in_graph(event: int, stream: int) -> None:
+    status = _event_record_with_flags()(
+        ctypes.c_void_p(event), ctypes.c_void_p(stream), ctypes.c_uint(_EXTERNAL)
+    )
+    if status:
+        raise MustBlock  # a driver without such events
+
+
+@cache
+def _event_record_with_flags() -> Callable[..., int]:
+    """CuPy has no call for it."""
+    function: Callable[..., int] = ctypes.CDLL("libcuda.so.1").cuEventRecordWithFlags
+    return function
