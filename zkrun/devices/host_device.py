@@ -19,15 +19,25 @@ __all__ = ["HostDevice"]
 
 
 class HostDevice(Device):
-    """Memory from a pool, functions from the native module; counted in a native Context."""
+    """Memory from a pool, functions from the native module; counted in a native Context.
+
+    With `count_workspace` the scratch memory of functions counts too.
+    """
 
     host_memory: ClassVar[bool] = True
 
-    def __init__(self, name: str, limit: int | None = None, poison: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        limit: int | None = None,
+        poison: bool = False,
+        count_workspace: bool = True,
+    ) -> None:
         self.name = name
         self._native = native()
         self._tools = Tools(self._native, self._native.Context())
-        self.account = Account(name, limit, self._tools.context)
+        counter = self._tools.context if count_workspace else self._native.Context()
+        self.account = Account(name, limit, counter)
         self._pool = Pool(self.account, poison)
         self._arena: ReservedArena | None = None
         self._closed = False

@@ -7,6 +7,8 @@ that names a module or object of the same form:
 - `describe() -> list[DeviceInfo]`: the devices of this kind on this machine, none where there are
   none.
 - `missing() -> str | None`, optional: why there are none, and what to install.
+- `workspace(call) -> int`, optional: the most bytes of scratch that its kernels take for a call,
+  whether or not there is such a device here.
 
 `cpu` and `disk` are opened by the folder of that name. `gpu:N` is opened by the `virtual` folder
 where the run asks for virtual GPUs, and else by the first other kind that describes a device of
@@ -26,6 +28,7 @@ from typing import Any, Literal
 import zkrun.devices
 from zkrun.devices.base import Device
 from zkrun.errors import RunFailed, UsageError
+from zkrun.program.signature import Call
 
 __all__ = [
     "DeviceInfo",
@@ -34,6 +37,7 @@ __all__ = [
     "describe_devices",
     "missing_devices",
     "open_devices",
+    "workspace",
 ]
 
 _BUILT_IN = ("cpu", "disk", "virtual")
@@ -135,6 +139,17 @@ def missing_devices() -> list[str]:
     """Why kinds of real GPUs have no device here, with the mend, where they know."""
     reasons = (getattr(kind, "missing", lambda: None)() for _, kind in _gpu_kinds())
     return [reason for reason in reasons if reason]
+
+
+def workspace(device: str, call: Call) -> int:
+    """The most bytes of scratch that a call takes of a GPU's memory, of whichever kind it is.
+
+    0 for other devices: what the CPU's kernels take is not planned.
+    """
+    if not device.startswith("gpu:"):
+        return 0
+    states = (getattr(kind, "workspace", None) for _, kind in _gpu_kinds())
+    return max((state(call) for state in states if state is not None), default=0)
 
 
 def _kind_of(name: str, gpu: str) -> Any:

@@ -153,7 +153,8 @@ class _Emitter:
 
     def constant(self, key: str | int) -> Constant:
         if isinstance(key, int):
-            return Constant(f"{key}" if key < 1 << 32 else f"{key:#x}", types.Scalar(), Values(key if key < 1 << 64 else f"{key:#x}"))
+            text = f"{key}" if key < 1 << 32 else f"{key:#x}"
+            return Constant(text, types.Scalar(), Values(text))
         entry = self.graph.constants[key]
         return Constant(key, memory_type(entry.typ), entry.data)  # type: ignore[arg-type]  # as the graph checked
 

@@ -178,9 +178,7 @@ def _reduced(before: Clock, queue: Queue, known: Clock, clocks: dict[int, Clock]
     return sorted(
         index
         for other, index in needed
-        if not any(
-            later != index and clocks[later].get(other, -1) >= index for _, later in needed
-        )
+        if not any(later != index and clocks[later].get(other, -1) >= index for _, later in needed)
     )
 
 

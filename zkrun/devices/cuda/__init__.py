@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zkrun.devices.base import Device
     from zkrun.devices.registry import DeviceInfo, Settings
+    from zkrun.program.signature import Call
 
-__all__ = ["describe", "missing", "open_device"]
+__all__ = ["describe", "missing", "open_device", "workspace"]
 
 
 def open_device(name: str, settings: Settings) -> Device:
@@ -32,3 +33,10 @@ def missing() -> str | None:
     from zkrun.devices.cuda.description import problem
 
     return problem()
+
+
+def workspace(call: Call) -> int:
+    """The most bytes of scratch that a call takes, known without a GPU."""
+    from zkrun.devices.cuda import workspace
+
+    return workspace.FIXED + workspace.workspace(call)
