@@ -36,6 +36,7 @@ from zkrun.compiler.type2.handles import (
     TranscriptValue,
     error,
     integer,
+    text,
 )
 from zkrun.compiler.type2.types import Form, Poly, ValueType
 from zkrun.program.explain import found
@@ -85,7 +86,7 @@ class Proof:
     ) -> None:
         if curve not in CURVES:
             raise error(f"a curve is {' or '.join(CURVES)}, not {found(curve)}")
-        self.name = name
+        self.name = None if name is None else text(name, "the name of a proof")
         self.folder = Path(folder)
         self._recorder = Recorder(curve)
         self._builder = self._recorder.builder
@@ -226,9 +227,7 @@ class Proof:
         return self._recorder.take(result).value
 
     def _check_entry(self, kind: str, name: Any, typ: object, taken: Mapping[str, Any]) -> None:
-        if not isinstance(name, str):
-            raise error(f"a name is text, not {found(name)}")
-        if name in taken:
+        if text(name, "a name") in taken:
             raise error(f'a second {kind} is named "{name}"')
         given.check_type(name, typ)
         if isinstance(typ, Poly):

@@ -7,7 +7,7 @@ from typing import Any, TypedDict, TypeVar, Unpack
 from pydantic import TypeAdapter, ValidationError
 
 from zkrun.algebra.curves import Curve
-from zkrun.compiler.type2.handles import error, integer
+from zkrun.compiler.type2.handles import error, integer, text
 from zkrun.compiler.type2.types import Form, Poly, ValueType, memory_type
 from zkrun.program.constants import BadValue, parse_values
 from zkrun.program.document import Bytes, Data, Encoding, File, Values
@@ -105,7 +105,9 @@ def parameter(value: Any) -> Any:
     """A parameter of a function as graphs hold it: hashable, and text where a number is large."""
     if isinstance(value, list | tuple):
         return tuple(parameter(item) for item in value)
-    if isinstance(value, str | bool) or value is None:
+    if isinstance(value, str):
+        return text(value, "a parameter")
+    if isinstance(value, bool) or value is None:
         return value
     return _number(integer(value, "a parameter is text, a flag, a list or an integer"))
 

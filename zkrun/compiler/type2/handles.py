@@ -17,6 +17,7 @@ from typing import Any, ClassVar, NoReturn, Self, TypeAlias, TypeVar
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Builder, GraphError, Value
 from zkrun.compiler.type2.types import Form, Poly, ValueType
+from zkrun.program.text import printable
 from zkrun.program.types import Point, PointArray, Scalar, Transcript
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "error",
     "integer",
     "line",
+    "text",
 ]
 
 _PACKAGE = "zkrun.compiler"
@@ -41,7 +43,7 @@ def line() -> str:
     frame = sys._getframe()
     while frame.f_back is not None and _is_own(frame.f_globals.get("__name__", "")):
         frame = frame.f_back
-    return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    return printable(f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}")
 
 
 def _is_own(module: str) -> bool:
@@ -65,6 +67,17 @@ def integer(value: Any, what: str) -> int:
             pass
     wanted = what if "integer" in what else f"{what} is an integer"
     raise error(f"{wanted}, not {_a(value)}")
+
+
+def text(value: Any, what: str) -> str:
+    """Text that a document can carry."""
+    if not isinstance(value, str):
+        raise error(f"{what} is text, not {_a(value)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise error(f"{what} is no valid Unicode: {value!r}") from None
+    return value
 
 
 class Recorder:
@@ -127,11 +140,9 @@ class Handle:
 
     def named(self, label: str) -> Self:
         """The same value; texts and reports call it so."""
-        if not isinstance(label, str):
-            raise error(f"a name is text, not {_a(label)}")
         vertices = self.recorder.builder.vertices
         at = self.value.vertex
-        vertices[at] = replace(vertices[at], label=label)
+        vertices[at] = replace(vertices[at], label=text(label, "a name"))
         return self
 
     def __repr__(self) -> str:
@@ -401,7 +412,8 @@ class TranscriptValue(Handle):
 
     def squeeze(self, label: str | None = None) -> ScalarValue:
         """The next challenge."""
-        state, challenge = self.recorder.add(op.call("squeeze_scalar"), (self,), label)
+        name = None if label is None else text(label, "a name")
+        state, challenge = self.recorder.add(op.call("squeeze_scalar"), (self,), name)
         self.value = state.value
         return _is(challenge, ScalarValue)
 
