@@ -23,10 +23,11 @@ def func_call(linker: Linker, at: int, it: op.FuncCall, types: CallTypes) -> Ste
 
         return step
 
-    stream = immutable.pop()
+    immutable.pop()
+    submit = linker.submitter(at, it.arg[-1])
 
     def step_queued() -> None:
         outs, ins = [slots[i] for i in mutable], [slots[i] for i in immutable]
-        slots[stream].run(at, lambda: function(outs, ins))
+        submit(lambda: function(outs, ins), outs + ins)
 
     return step_queued

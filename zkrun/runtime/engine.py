@@ -163,20 +163,34 @@ class _Job:
 
 
 def _iterate(job: _Job) -> Outcome:
-    """Runs all iterations, each on fresh devices. The result is the last one's."""
+    """Runs all iterations, each on devices as good as new. The result is the last one's."""
     result: Result | None = None
     recordings: list[Recording] = []
-    warmup, total = job.options.warmup, job.options.warmup + job.options.iterations
+    options = job.options
+    warmup, total = options.warmup, options.warmup + options.iterations
+    devices: dict[str, Device] = {}
     pool = Pool()
     try:
         for number in range(total):
-            recording, result = _once(job, pool, want_result=number == total - 1)
+            devices = open_devices(
+                job.names,
+                gpu=options.gpu,
+                limits=options.limits,
+                folder=options.folder,
+                shuffle=options.shuffle,
+                notify=options.notify,
+                before=devices,
+            )
+            recording, result = _once(job, pool, devices, want_result=number == total - 1)
             if (failure := recording.run.failure) is not None:
                 raise _traced(failure, job, recording)
             if number >= warmup:
                 recordings.append(recording)
     finally:
-        pool.close()
+        try:
+            close_devices(devices)
+        finally:
+            pool.close()
     assert result is not None
     walls = [recording.wall for recording in recordings]
     median = sorted(range(len(walls)), key=walls.__getitem__)[(len(walls) - 1) // 2]
@@ -193,15 +207,10 @@ def _traced(failure: BaseException, job: _Job, recording: Recording) -> BaseExce
     return failure
 
 
-def _once(job: _Job, pool: Pool, want_result: bool) -> tuple[Recording, Result | None]:
+def _once(
+    job: _Job, pool: Pool, devices: dict[str, Device], want_result: bool
+) -> tuple[Recording, Result | None]:
     program, options, curve = job.program, job.options, job.program.curve_record
-    devices = open_devices(
-        job.names,
-        gpu=options.gpu,
-        limits=options.limits,
-        folder=options.folder,
-        shuffle=options.shuffle,
-    )
     run = Run(devices, pool)
     if options.sanitize:
         from zkrun.runtime.sanitizer import Sanitizer
@@ -218,6 +227,11 @@ def _once(job: _Job, pool: Pool, want_result: bool) -> tuple[Recording, Result |
                 _place_inputs(program, job.images, devices["cpu"]),
                 random.key(options.seed),
             )
+            ranges = next(filter(None, (device.ranges() for device in devices.values())), None)
+            if ranges is not None:
+                linker.name_ranges(ranges)
+            elif options.warmup + options.iterations > 1 and not options.sanitize:
+                linker.chain(job.types)
             with paused_collector():
                 link(linker, job.types)
         for device in devices.values():
@@ -240,10 +254,7 @@ def _once(job: _Job, pool: Pool, want_result: bool) -> tuple[Recording, Result |
         ]
         return Recording(run, linker.calls, uses), result
     finally:
-        try:
-            run.release()
-        finally:
-            close_devices(devices)
+        run.release()
 
 
 def _place_inputs(program: Program, images: list[bytearray], cpu: Device) -> list[Data]:

@@ -1,6 +1,6 @@
 """How a program is run: everything that is not in the program."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ class Options:
     the result is that of the last. `folder`: where the disk device keeps its files (default: the
     system's folder for temporary files). `shuffle`: seed with which virtual GPUs choose among legal
     schedules. `sanitize`: check on virtual GPUs that nothing the run does is ordered by luck.
+    `notify`: told, from any thread, what takes long before a run, such as compiling kernels.
     """
 
     gpu: Literal["real", "virtual"] = "real"
@@ -29,3 +30,4 @@ class Options:
     folder: Path | None = None
     shuffle: int | None = None
     sanitize: bool = False
+    notify: Callable[[str], None] = lambda text: None

@@ -190,7 +190,7 @@ def transfer(linker: Linker, at: int, it: op.Transfer) -> Step:
         linker.slot(it.dst_id),
     )
     target = linker.device(it.dst_device)
-    queue = None if it.stream is None else linker.slot(it.stream)
+    submit = None if it.stream is None else linker.submitter(at, it.stream)
 
     def step() -> None:
         source, destination = slots[src], slots[dst]
@@ -198,10 +198,10 @@ def transfer(linker: Linker, at: int, it: op.Transfer) -> Step:
             destination.assign(source)  # a transcript, between two of the CPU
             return
         run.moved[at] = (source.length * source.item, it.src_device, it.dst_device)
-        if queue is None:
+        if submit is None:
             target.copy(destination, source)
         else:
-            slots[queue].run(at, lambda: target.copy(destination, source))
+            submit(lambda: target.copy(destination, source), (destination, source))
 
     return step
 
@@ -209,16 +209,16 @@ def transfer(linker: Linker, at: int, it: op.Transfer) -> Step:
 def get_scalar_from_array(linker: Linker, at: int, it: op.GetScalarFromArray) -> Step:
     run, slots, src, dst = linker.run, linker.run.slots, linker.slot(it.src), linker.slot(it.dst)
     curve, index = linker.curve, it.idx
-    queue = None if it.stream is None else linker.slot(it.stream)
+    submit = None if it.stream is None else linker.submitter(at, it.stream)
 
     def step() -> None:
         source, destination = element_of(slots[src], index, curve), slots[dst]
         target: Device = destination.block.device
         run.moved[at] = (source.item, source.block.device.name, target.name)
-        if queue is None:
+        if submit is None:
             target.copy(destination, source)
         else:
-            slots[queue].run(at, lambda: target.copy(destination, source))
+            submit(lambda: target.copy(destination, source), (destination, source))
 
     return step
 
