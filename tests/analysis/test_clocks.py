@@ -8,6 +8,7 @@ import pytest
 
 from zkrun.analysis.accesses import Access, Space
 from zkrun.analysis.clocks import Node, Order, Strand
+from zkrun.analysis.effort import Effort
 from zkrun.analysis.values import POISON
 
 
@@ -120,7 +121,7 @@ def test_races_are_found_exactly(seed: int) -> None:
     program = Random(seed)
     program.run(100)
     choice = random.Random(seed)
-    space = Space(12)
+    space = Space(12, Effort())
     history: list[tuple[int, bool, set[int]]] = []
     for node, index in program.nodes:
         start, end = sorted(choice.sample(range(13), 2))

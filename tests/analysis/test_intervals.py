@@ -14,7 +14,7 @@ PAIRS = st.tuples(st.integers(0, 20), st.integers(0, 20))
 
 @given(st.lists(PAIRS), PAIRS)
 def test_interval_set(added: list[tuple[int, int]], asked: tuple[int, int]) -> None:
-    intervals, integers = IntervalSet(), set[int]()
+    intervals, integers = IntervalSet(20), set[int]()
     for start, end in added:
         intervals.add(start, end)
         integers |= set(range(start, end))
@@ -32,10 +32,12 @@ def test_interval_set(added: list[tuple[int, int]], asked: tuple[int, int]) -> N
 
 @given(st.lists(st.tuples(st.booleans(), PAIRS)))
 def test_interval_map(steps: list[tuple[bool, tuple[int, int]]]) -> None:
-    intervals, live = IntervalMap(), list[tuple[int, int]]()
+    intervals, live = IntervalMap(20), list[tuple[int, int]]()
+    held: dict[tuple[int, int], object] = {}
     for add, (start, end) in steps:
         if add:
-            other = intervals.add(start, end, (start, end))
+            value = (start, end)
+            other = intervals.add(start, end, value)
             overlapping = [(s, e) for s, e in live if max(s, start) < min(e, end)]
             if start >= end:
                 assert other is None
@@ -43,12 +45,12 @@ def test_interval_map(steps: list[tuple[bool, tuple[int, int]]]) -> None:
                 assert other in overlapping
             else:
                 assert other is None
-                live.append((start, end))
+                live.append(value)
+                held[value] = value
         elif live:
             start, end = live.pop(end % len(live))
             # The map tells values apart by identity, as storages are.
-            held = next(v for v in intervals._values if v == (start, end))
-            intervals.remove(start, held)
+            intervals.remove(start, end, held[start, end])
 
 
 @given(st.integers(1, 9), st.data())

@@ -258,7 +258,7 @@ BROKEN: dict[str, tuple[list[Instruction], list[tuple[str, str]]]] = {
             join(0),
             join(1),
         ],
-        [("ZK105", "3/instructions/0")],
+        [("ZK105", "2/instructions/0")],
     ),
 }
 

@@ -7,17 +7,21 @@ binding, definedness, order, memory). The rules are in `rules/`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from zkrun.analysis.constants import ImageCheck, check_constants, check_in_python
 from zkrun.analysis.cost import Task, tasks_of
+from zkrun.analysis.effort import STEPS, Effort, Exhausted
 from zkrun.analysis.forecast import Forecast, check_limits
 from zkrun.analysis.handlers import HANDLERS
 from zkrun.analysis.machine import Machine
 from zkrun.analysis.operands import OperandInfo, Operands
 from zkrun.analysis.reporter import Enough, Reporter
+from zkrun.analysis.rules import order
 from zkrun.program.diagnostic import Diagnostic
 from zkrun.program.document import Program
+from zkrun.program.reading import paused_collector
 
 __all__ = ["Analysis", "analyse"]
 
@@ -49,34 +53,54 @@ def analyse(
     operands: bool = False,
     tasks: bool = False,
     limits: Mapping[str, int] | None = None,
+    steps: int = STEPS,
 ) -> Analysis:
     """Checks a decoded program against every rule of meaning.
 
     `check_image` looks at the numbers of inline constants; the default is exact but takes some
     milliseconds a point, the native module's is faster. `operands` asks for what the operands are
     bound to, and with it `tasks` for what all work costs. `limits` are the bytes that devices may
-    take at most. At most 50 errors are kept.
+    take at most. `steps` bounds the effort (see `effort`). At most 50 errors are kept.
 
     Never raises for what a program says; raises UsageError where an installed package that has one
     of its functions is broken.
     """
     reporter = Reporter(program)
     collected = Operands() if operands else None
-    machine = Machine(program, reporter, HANDLERS, collected)
+    machine = Machine(program, reporter, HANDLERS, collected, Effort(steps))
     if tasks:
         machine.done = []
+    with paused_collector():
+        with suppress(Enough):
+            _walk(machine, check_image)
+        forecast = machine.ledger.forecast(program, machine.order)
+        if limits and not reporter.errors:
+            check_limits(forecast, limits, reporter)
+        return Analysis(
+            reporter.findings(),
+            forecast,
+            collected.found if collected else {},
+            tasks_of(program, machine.done, collected.found) if collected and machine.done else [],
+        )
+
+
+def _walk(machine: Machine, check_image: ImageCheck) -> None:
+    """Makes all findings but those of limits. Raises Enough where there are too many."""
+    reporter = machine.report
+    machine.calls.open(reporter)
+    check_constants(machine.program, reporter, check_image)
     try:
-        machine.calls.open(reporter)
-        check_constants(program, reporter, check_image)
         machine.run()
-    except Enough:
-        pass
-    forecast = machine.ledger.forecast(program, machine.order)
-    if limits and not reporter.errors:
-        check_limits(forecast, limits, reporter)
-    return Analysis(
-        reporter.findings(),
-        forecast,
-        collected.found if collected else {},
-        tasks_of(program, machine.done, collected.found) if collected and machine.done else [],
-    )
+    except Exhausted:
+        place = None if machine.thread.ended else machine.place
+        message = "how threads and streams wait for each other is more than zkrun follows"
+        if place:
+            message = "how this depends on instructions before it is more than zkrun follows"
+        reporter.add(
+            order.TOO_ENTANGLED,
+            message,
+            path="/instructions",
+            place=place,
+            help="let fewer threads and streams wait for each other, or touch arrays in fewer and "
+            "larger pieces",
+        )

@@ -111,7 +111,7 @@ def critical_path(tasks: Sequence[Task], cost: Callable[[Task], float]) -> tuple
 
     Returns its cost and its tasks by index; those that cost nothing are left out.
     """
-    chains, needs = chains_of([task.node for task in tasks])
+    chains, needs, _ = chains_of([task.node for task in tasks])  # fewer edges, a shorter path
     previous = {
         index: earlier for indices in chains.values() for earlier, index in pairwise(indices)
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zkrun.analysis import explain
-from zkrun.analysis.order import Demand, Place, Queue, WaitsFor, Work, advance
-from zkrun.analysis.queues import circles
+from zkrun.analysis.order import Demands, Place, Queue, WaitsFor, Work, advance
+from zkrun.analysis.queues import circle
 from zkrun.analysis.rules import binding, order
 from zkrun.analysis.search import records
 from zkrun.analysis.values import leaves
@@ -26,13 +26,14 @@ def finish(m: Machine) -> None:
     Return waits for all threads and for all queued work, so its value is looked at here.
     """
     for queue in m.queues:
-        advance([Demand(queue, queue.done + len(queue.items))], m.passes)
+        advance(Demands(queue, queue.done + len(queue.items)), m.passes)
     _return_place(m)
     if _deadlocks(m):
         return
     if not m.report.errors:
-        for circle in circles(m.order):
-            explain.queue_deadlock(m, circle)
+        stuck = circle(m.order, m.effort)
+        if stuck:
+            explain.queue_deadlock(m, stuck)
     if m.result:
         _result(m)
     for thread in m.all_threads[1:]:
@@ -63,9 +64,8 @@ def _return_place(m: Machine) -> None:
 def _result(m: Machine) -> None:
     assert m.result is not None
     place, bound = m.result
-    if any(value.storage.freed is not None for value in leaves(bound)):
-        return  # by another thread, which has been reported
-    m.touch(Work(place, tuple(leaves(bound)), (), m.main.node), None)
+    if bound.freed is None:  # else by another thread, which has been reported
+        m.touch(Work(place, m.leaves(bound), (), m.main.node), None)
 
 
 def _leaks(m: Machine) -> None:

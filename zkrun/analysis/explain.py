@@ -6,6 +6,7 @@ Nothing here is on the way of a valid program.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from zkrun.analysis.accesses import Access
@@ -14,6 +15,7 @@ from zkrun.analysis.order import Event, Place, Queue, Thread
 from zkrun.analysis.queues import Behind
 from zkrun.analysis.rules import binding, order, races
 from zkrun.analysis.rules.rule import Rule
+from zkrun.analysis.search import LOOKED_AT
 from zkrun.analysis.values import Storage, pieces
 from zkrun.program import types
 from zkrun.program.diagnostic import Related
@@ -331,7 +333,7 @@ def mend(m: Machine, first: Node, second: Node) -> str:
 def _event_behind(m: Machine, first: Node, second: Node) -> Event | None:
     """An event that is recorded behind the first and that the second can wait for."""
     queue, best = _queue(m, first), None
-    for event in m.events.values():
+    for event in islice(m.events.values(), LOOKED_AT):
         node = event.node
         if node is None:  # queued, and not passed as the first has
             if queue is not None and event.queue is queue:

@@ -20,12 +20,13 @@ from zkrun.analysis.bindings import Bindings
 from zkrun.analysis.calls import Calls
 from zkrun.analysis.clocks import Node, Order
 from zkrun.analysis.cost import Done
+from zkrun.analysis.effort import STEPS_EACH, Effort
 from zkrun.analysis.forecast import Ledger
 from zkrun.analysis.intervals import IntervalMap
 from zkrun.analysis.operands import BINDING, Operands
 from zkrun.analysis.order import (
     Completes,
-    Demand,
+    Demands,
     Event,
     Free,
     Place,
@@ -39,7 +40,7 @@ from zkrun.analysis.order import (
 from zkrun.analysis.races import Races
 from zkrun.analysis.reporter import Refused, Reporter, Skipped
 from zkrun.analysis.rules import binding, definedness
-from zkrun.analysis.search import element_range, queued_writes
+from zkrun.analysis.search import element_range, queued_writes, running
 from zkrun.analysis.values import (
     POISON,
     Bound,
@@ -65,8 +66,10 @@ class Machine(Bindings):
         reporter: Reporter,
         handlers: dict[type, Handler],
         collected: Operands | None = None,
+        effort: Effort | None = None,
     ) -> None:
         super().__init__(program, reporter)
+        self.effort = effort or Effort()
         self.curve = program.curve_record
         self.calls = Calls(program)
         self.ledger = Ledger()
@@ -77,11 +80,12 @@ class Machine(Bindings):
         self.events: dict[int, Event] = {}
         self.queues: list[Queue] = []
         self.result: tuple[Place, Bound] | None = None
-        self.order = Order()
+        self.order = Order(self.effort)
         self.races = Races(self)
         self.main = Thread(None, "/instructions", program.instructions, self.order.main)
-        self.all_threads = [self.main]
-        self.ready = deque(self.all_threads)
+        self.all_threads: list[Thread] = []
+        self.ready: deque[Thread] = deque()
+        self.start(self.main)
         self.thread = self.main  # the one that runs
         self._handlers = handlers
         self._collected = collected
@@ -115,6 +119,12 @@ class Machine(Bindings):
             thread.at += 1
         if thread.joiner:
             self.wake(thread.joiner)
+
+    def start(self, thread: Thread) -> None:
+        """Takes in a thread, which runs when its turn comes."""
+        self.effort.left += STEPS_EACH * len(thread.instructions)
+        self.all_threads.append(thread)
+        self.ready.append(thread)
 
     def wake(self, thread: Thread) -> None:
         """Lets a blocked thread try again, before any other."""
@@ -212,9 +222,9 @@ class Machine(Bindings):
         owner = f" of {self.report.variable(storage.owner)}" if storage.owner is not None else ""
         born = f" (the {self.report.at(storage.born)})" if storage.born else ""
         help = "write it first: fill, Transfer, or a function that writes all of it"
-        others = [t for t in self.all_threads if t is not work.place.thread and not t.ended]
+        others = running(self.all_threads, work.place.thread)
         if others:
-            writers = " or ".join(map(str, others[:3]))
+            writers = " or ".join(map(str, others))
             help += (
                 f"; where it is {writers} that writes it, Join that thread before, or Wait for "
                 "an event that it records"
@@ -237,9 +247,9 @@ class Machine(Bindings):
         )
         write(value)
         if pending and node:  # go on as if that had been waited for
-            advance([Demand(queue, position + 1)], self.passes)
-            for track in self.order.tracks.get(queue, {}).values():
-                node = self.order.teach(node, track.nodes[-1])
+            advance(Demands(queue, position + 1), self.passes)
+            for last in self.order.ends(queue):
+                node = self.order.teach(node, last)
         return node
 
     def _gone(self, work: Work, storage: Storage) -> None:
@@ -253,6 +263,12 @@ class Machine(Bindings):
             "behind it",
         )
         storage.gone = None
+
+    def leaves(self, bound: Bound) -> tuple[Value, ...]:
+        """The values of a tuple that are no tuples; the value itself where it is none."""
+        if bound.__class__ is Value:
+            return (bound,)
+        return tuple(leaves(bound, self.effort))
 
     # Events
 
@@ -271,6 +287,7 @@ class Machine(Bindings):
 
     def advance(self, thread: Thread) -> bool:
         """Lets queues advance as far as the thread's Wait demands; True where it is blocked."""
+        assert thread.demands is not None
         stuck = advance(thread.demands, self.passes)
         if stuck is None:
             return False

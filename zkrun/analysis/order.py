@@ -11,7 +11,7 @@ from zkrun.analysis.clocks import Node, Strand
 from zkrun.analysis.values import Storage, Value
 from zkrun.program.instructions import Instruction
 
-__all__ = ["Event", "Place", "Queue", "Queued", "Thread", "Work", "advance"]
+__all__ = ["Demands", "Event", "Place", "Queue", "Queued", "Thread", "Work", "advance"]
 
 
 class Place(NamedTuple):
@@ -48,7 +48,7 @@ class Thread:
     joined: Place | None = None
     joiner: Thread | None = None  # the thread that is blocked in its Join
     waits_for: str = ""  # while blocked, in words
-    demands: list[Demand] = field(default_factory=list)  # what a blocked Wait has still to see done
+    demands: Demands | None = None  # what a blocked Wait has still to see done
 
     @property
     def ended(self) -> bool:
@@ -128,14 +128,21 @@ class Queue:
         return self.done + len(self.items) - 1
 
 
-class Demand(NamedTuple):
-    """That a queue comes to a position: all items before it have passed."""
+class Demands:
+    """That queues come to positions, all items before them passed: the last of these at first."""
 
-    queue: Queue
-    position: int
+    __slots__ = ("left", "queues")
+
+    def __init__(self, queue: Queue, position: int) -> None:
+        self.left = [(queue, position)]
+        self.queues = {queue}
+
+    def add(self, queue: Queue, position: int) -> None:
+        self.left.append((queue, position))
+        self.queues.add(queue)
 
 
-def advance(demands: list[Demand], passes: Callable[[Queue, Queued], None]) -> Event | Queue | None:
+def advance(demands: Demands, passes: Callable[[Queue, Queued], None]) -> Event | Queue | None:
     """Lets queues advance until all demands are met, and no further.
 
     Queued work runs as late as the program allows. That order is as legal as any other, and it is
@@ -146,9 +153,8 @@ def advance(demands: list[Demand], passes: Callable[[Queue, Queued], None]) -> E
     once it is); or the Queue that waits for itself through others. Each item passes once, so the
     whole costs as much as there is work.
     """
-    under_way = {demand.queue for demand in demands}
-    while demands:
-        queue, position = demands[-1]
+    while demands.left:
+        queue, position = demands.left[-1]
         items = queue.items
         while queue.done < position:
             item = items[0]
@@ -156,15 +162,14 @@ def advance(demands: list[Demand], passes: Callable[[Queue, Queued], None]) -> E
                 event = item.event
                 if event.recorded is None or event.queue is None:
                     return event
-                if event.queue in under_way:
+                if event.queue in demands.queues:
                     return event.queue
-                demands.append(Demand(event.queue, event.position + 1))
-                under_way.add(event.queue)
+                demands.add(event.queue, event.position + 1)
                 break
             items.popleft()
             queue.done += 1
             passes(queue, item)
         else:
-            demands.pop()
-            under_way.discard(queue)
+            demands.left.pop()
+            demands.queues.discard(queue)
     return None

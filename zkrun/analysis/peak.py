@@ -15,10 +15,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import NamedTuple
 
-from zkrun.analysis.clocks import Node, Order, Track
+from zkrun.analysis.clocks import Node, Order
 from zkrun.analysis.order import Place
 from zkrun.analysis.skeleton import chains_of
 
@@ -27,7 +26,6 @@ __all__ = ["Change", "Peak", "find_peak", "queues_can_tie"]
 STEPS = 1_000_000
 """How far the search for the cut goes before it settles for a bound."""
 
-_MANY = 32  # threads on one stream
 _LAST_STEPS = 32  # of each search when those are used up
 
 
@@ -59,7 +57,9 @@ def find_peak(changes: Sequence[Change], steps: int = STEPS) -> Peak:
     """The peak over all orders of changes that are given in one legal order."""
     if not changes:
         return Peak()
-    bound, exact, chosen = _closure(_compress(changes), steps)
+    graph, whole = _compress(changes)
+    bound, exact, chosen = _closure(graph, steps)
+    exact = exact and whole  # where edges are left out, more orders seem possible than are
     happened = set(chosen) if exact else _walked(changes)
     alive: dict[Place, None] = {}
     last: dict[int, Place] = {}
@@ -80,26 +80,7 @@ def queues_can_tie(order: Order) -> bool:
     rule out what has passed on the other. Closures of the order know nothing of that, so they give
     no more than a bound.
     """
-    loose = 0
-    for tracks in order.tracks.values():
-        loose += len(tracks) > _MANY or any(
-            _unordered(one, other) for one, other in combinations(tracks.values(), 2)
-        )
-    return loose > 1
-
-
-def _unordered(one: Track, other: Track) -> bool:
-    """Whether two threads queue some work on a stream in no order."""
-    at = other_at = 0
-    while at < len(one.nodes) and other_at < len(other.nodes):
-        issue, other_issue = one.issue(at), other.issue(other_at)
-        if other_issue.after(issue):
-            at += 1
-        elif issue.after(other_issue):
-            other_at += 1
-        else:
-            return True
-    return False
+    return sum(line.loose for line in order.lines.values()) > 1
 
 
 def _walked(changes: Sequence[Change]) -> set[int]:
@@ -129,9 +110,9 @@ class _Graph:
         return len(self.weights) - 1
 
 
-def _compress(changes: Sequence[Change]) -> _Graph:
-    """The graph of the pieces of chains between the places where they meet."""
-    chains, needs = chains_of([change.node for change in changes])
+def _compress(changes: Sequence[Change]) -> tuple[_Graph, bool]:
+    """The graph of the pieces of chains between the places where they meet, and if it is whole."""
+    chains, needs, whole = chains_of([change.node for change in changes])
     ends = {needed for many in needs.values() for needed in many}
     runs: list[list[int]] = []
     for indices in chains.values():
@@ -165,7 +146,7 @@ def _compress(changes: Sequence[Change]) -> _Graph:
         if split < len(run):
             needed = [graph.add(chain, total - most, needed, run[split:])]
         ending[run[-1]] = previous[chain] = needed[0]
-    return graph
+    return graph, whole
 
 
 def _closure(graph: _Graph, steps: int) -> tuple[int, bool, list[int]]:
@@ -205,7 +186,7 @@ class _Flow:
             if known.get(other, -1) < need:
                 known[other] = need
         if weight > 0:
-            rest = self._directly(piece, weight, known)
+            rest = self._directly(piece, weight, known) if self._steps >= 0 else weight
             return self._search(piece, rest) if rest else 0
         if weight < 0:
             self._room[piece] = -weight
@@ -215,6 +196,8 @@ class _Flow:
     def _directly(self, source: int, amount: int, known: dict[int, int]) -> int:
         """Fills what room there is in pieces that the source needs; returns what is left over."""
         room = self._room
+        if len(known) > _LAST_STEPS:
+            self._steps -= len(known)
         for chain, last in known.items():
             pieces = self._open.get(chain)
             if not pieces:

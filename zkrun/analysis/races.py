@@ -71,17 +71,18 @@ class Races:
         if storage.space is not None and (race := storage.space.unordered(node)):
             explain.freed_in_use(self._machine, race, storage, node)
             self._ordered(race.node, node)
+        storage.space = None
 
     def _space(self, storage: Storage) -> tuple[Space, int, int]:
         """The space of an allocation, and how its elements lie in it: a factor and a summand."""
         if storage.offset is None or not storage.item:
             if storage.space is None:
-                storage.space = Space(storage.whole)
+                storage.space = Space(storage.whole, self._machine.effort)
             return storage.space, 1, 0
         arena = self._arenas.get(storage.device)
         if arena is None:
             size = self._machine.program.memory[storage.device]
-            arena = self._arenas[storage.device] = Space(size)
+            arena = self._arenas[storage.device] = Space(size, self._machine.effort)
         return arena, storage.item, storage.offset
 
     # Places in arenas
@@ -106,7 +107,7 @@ class Races:
         space = self._vacated.get(storage.device)
         if space is None:
             size = self._machine.program.memory[storage.device]
-            space = self._vacated[storage.device] = Space(size)
+            space = self._vacated[storage.device] = Space(size, self._machine.effort)
         return space
 
     # Variables

@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from itertools import islice
 
 from zkrun.analysis.operands import BINDING
-from zkrun.analysis.order import Place, Queue, Work
+from zkrun.analysis.order import Place, Queue, Thread, Work
 from zkrun.analysis.values import Storage, Value
 from zkrun.program import types
 from zkrun.program.document import Program, walk
 from zkrun.program.instructions import Record, operands
 
-__all__ = ["binders", "element_range", "queued_writes", "records"]
+__all__ = ["LOOKED_AT", "binders", "element_range", "queued_writes", "records", "running"]
 
-LOOKED_AT = 10_000
+LOOKED_AT = 10_000  # of each thing that there can be many of
 
 
 def binders(program: Program) -> dict[int, list[str]]:
@@ -46,11 +46,19 @@ def queued_writes(queues: Iterable[Queue], storage: Storage) -> tuple[Queue, int
 
     The integer is the position of that work in the queue.
     """
-    for queue in queues:
-        for index, item in enumerate(islice(queue.items, LOOKED_AT)):
+    left = LOOKED_AT
+    for queue in islice(queues, LOOKED_AT):
+        for index, item in enumerate(islice(queue.items, left)):
+            left -= 1
             if isinstance(item, Work) and any(v.storage is storage for v in item.writes):
                 return queue, queue.done + index, item.place
     return None
+
+
+def running(threads: Iterable[Thread], but: Thread) -> list[Thread]:
+    """A few threads that have not ended, other than one."""
+    few = (one for one in islice(threads, LOOKED_AT) if one is not but and not one.ended)
+    return [*islice(few, 3)]
 
 
 def element_range(value: Value, physical: tuple[int, int]) -> str:

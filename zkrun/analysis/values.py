@@ -17,6 +17,7 @@ from zkrun.program.types import Typ
 if TYPE_CHECKING:
     from zkrun.analysis.accesses import Space
     from zkrun.analysis.clocks import Node
+    from zkrun.analysis.effort import Effort
     from zkrun.analysis.order import Place, Queue
 
 __all__ = [
@@ -37,6 +38,9 @@ __all__ = [
 
 MAX_TUPLE_VALUES = 1_000_000
 MAX_TUPLE_DEPTH = 64
+
+_FEW_ITEMS = 64  # of a tuple, that are not counted as effort
+_ITEM = 8  # steps for each of more
 
 
 class Storage:
@@ -132,7 +136,7 @@ def kill(storage: Storage, place: Place) -> list[TupleValue]:
     """Marks a storage and every tuple that refers to it as freed; returns those tuples."""
     storage.freed = place
     killed: list[TupleValue] = []
-    rest = list(storage.holders)
+    rest, storage.holders = storage.holders, []
     while rest:
         holder = rest.pop()
         if holder.freed is None:
@@ -142,18 +146,22 @@ def kill(storage: Storage, place: Place) -> list[TupleValue]:
     return killed
 
 
-def leaves(value: Bound) -> Iterator[Value]:
+def leaves(value: Bound, effort: Effort | None = None) -> Iterator[Value]:
     """The values that are no tuples, each shared inner tuple looked into once."""
     if isinstance(value, Value):
         yield value
         return
     seen = {id(value)}
+    looked_at = 0
     rest: list[Bound] = [value]
     while rest:
         current = rest.pop()
         if isinstance(current, Value):
             yield current
             continue
+        looked_at += len(current.items)
+        if effort and looked_at > _FEW_ITEMS:
+            effort.spend(_ITEM * len(current.items))
         for item in reversed(current.items):
             if isinstance(item, Value) or id(item) not in seen:
                 seen.add(id(item))
@@ -189,7 +197,7 @@ def write(value: Value) -> None:
         storage.written = True
         return
     if storage.written is False:
-        storage.written = IntervalSet()
+        storage.written = IntervalSet(storage.whole)
     for start, end in pieces(value):
         storage.written.add(start, end)
     if storage.written.covers(0, storage.whole):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from zkrun.analysis.calls import Plan
@@ -10,11 +11,13 @@ from zkrun.analysis.handlers.memory import no_entry
 from zkrun.analysis.machine import Machine
 from zkrun.analysis.reporter import Refused, Skipped
 from zkrun.analysis.rules import operands
-from zkrun.analysis.values import Value, overlap
+from zkrun.analysis.values import Storage, Value, overlap
 from zkrun.program import types
 from zkrun.program.instructions import FuncCall
 
 __all__ = ["func_call"]
+
+_FEW = 16  # operands of which each pair may be looked at
 
 _NAMES = tuple((f"/arg_mut/{index}", f"/arg/{index}") for index in range(32))
 
@@ -95,10 +98,29 @@ def _devices(
 def _overlaps(m: Machine, i: FuncCall, plan: Plan, values: Sequence[Value]) -> None:
     """What is written overlaps no other operand; element-wise, it may be exactly an input."""
     mutable = len(i.arg_mut)
-    for at in range(mutable):
+    if len(values) <= _FEW:
+        _overlaps_among(m, i, plan, values, range(len(values)))
+        return
+    by_storage: dict[Storage, list[int]] = {}
+    for at, value in enumerate(values):
+        by_storage.setdefault(value.storage, []).append(at)
+    for ats in by_storage.values():
+        written = bisect_left(ats, mutable)
+        m.effort.spend(written * len(ats) if len(ats) > _FEW else 0)
+        _overlaps_among(m, i, plan, values, ats)
+
+
+def _overlaps_among(
+    m: Machine, i: FuncCall, plan: Plan, values: Sequence[Value], ats: Sequence[int]
+) -> None:
+    """The same for some of the operands, in order."""
+    mutable = len(i.arg_mut)
+    for index, at in enumerate(ats):
+        if at >= mutable:
+            return
         value = values[at]
         storage = value.storage
-        for other_at in range(at + 1, len(values)):
+        for other_at in ats[index + 1 :]:
             other = values[other_at]
             if other.storage is not storage or not overlap(value, other):
                 continue

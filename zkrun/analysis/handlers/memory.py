@@ -98,7 +98,9 @@ def _place(m: Machine, storage: Storage, offset: int) -> None:
     if end > size:
         problem = f"{storage.nbytes} bytes from {offset} end at {end}, the arena at {size}"
         raise _bad_place(m, memory.BEYOND_ARENA, problem, end)
-    other = m.arenas.setdefault(device, IntervalMap()).add(offset, end, storage)
+    if device not in m.arenas:
+        m.arenas[device] = IntervalMap(size)
+    other = m.arenas[device].add(offset, end, storage)
     if isinstance(other, Storage):
         assert other.offset is not None
         assert other.born is not None
@@ -149,7 +151,7 @@ def deallocate(m: Machine, i: Deallocate) -> None:
     storage.owner = None
     m.unbind("/id", i.id)
     if storage.offset is not None and storage.device in m.arenas:
-        m.arenas[storage.device].remove(storage.offset, storage)
+        m.arenas[storage.device].remove(storage.offset, storage.offset + storage.nbytes, storage)
         m.races.vacate(storage)
     if wrong:
         raise wrong

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zkrun.analysis.machine import Machine
-from zkrun.analysis.order import Completes, Demand, Event, Thread, WaitsFor
+from zkrun.analysis.order import Completes, Demands, Event, Thread, WaitsFor
 from zkrun.analysis.reporter import Refused
 from zkrun.analysis.rules import operands, order
 from zkrun.program.instructions import Fork, Join, Record, Wait
@@ -18,8 +18,7 @@ def fork(m: Machine, i: Fork) -> None:
         i.new_thread, f"{place.path}/instructions", i.instructions, strand, forked=place
     )
     m.races.threads = m.races.possible = True
-    m.all_threads.append(thread)
-    m.ready.append(thread)
+    m.start(thread)
     first = m.threads.setdefault(i.new_thread, thread)
     if first is thread:
         return
@@ -105,12 +104,12 @@ def wait_for(m: Machine, event: Event) -> bool:
     if event.recorded is None:
         event.waiters.append(thread)
         return True
-    if not thread.demands:
+    if thread.demands is None:
         assert event.queue is not None
-        thread.demands.append(Demand(event.queue, event.position + 1))
+        thread.demands = Demands(event.queue, event.position + 1)
     if m.advance(thread):
         return True
-    thread.waits_for = ""
+    thread.waits_for, thread.demands = "", None
     assert event.node is not None
     thread.strand.learn(event.node)
     return False

@@ -6,7 +6,7 @@ from zkrun.analysis.bindings import described
 from zkrun.analysis.machine import Machine
 from zkrun.analysis.reporter import Refused
 from zkrun.analysis.rules import operands, order
-from zkrun.analysis.values import Bound, leaves
+from zkrun.analysis.values import Bound
 from zkrun.program import types
 from zkrun.program.instructions import AssertEq, Print, Return
 
@@ -26,11 +26,11 @@ def return_(m: Machine, i: Return) -> None:
         message = f"{m.thread} cannot Return; only the main thread does"
         help = "leave it out: a thread ends with its last instruction"
     m.report.add(order.RETURN_PLACE, message, place=place, help=help)
-    m.perform(tuple(leaves(bound)), ())
+    m.perform(m.leaves(bound), ())
 
 
 def print_(m: Machine, i: Print) -> None:
-    m.perform(tuple(leaves(_shown(m, "/id", i.id))), ())
+    m.perform(m.leaves(_shown(m, "/id", i.id)), ())
 
 
 def assert_eq(m: Machine, i: AssertEq) -> None:
@@ -43,12 +43,12 @@ def assert_eq(m: Machine, i: AssertEq) -> None:
             f"{m.report.variable(i.expected)} a {described(expected)}",
             operand="/expected",
         )
-    m.perform((*leaves(value), *leaves(expected)), ())
+    m.perform((*m.leaves(value), *m.leaves(expected)), ())
 
 
 def _shown(m: Machine, operand: str, id: int) -> Bound:
     bound = m.use(operand, id)
-    for leaf in leaves(bound):
+    for leaf in m.leaves(bound):
         if isinstance(leaf.typ, types.Stream | types.GpuBuffer):
             has = "is" if leaf is bound else "holds"
             raise Refused(

@@ -60,6 +60,18 @@ RETURN_PLACE = Rule(
     "A program has one Return: the last instruction of the main thread. Forked threads end with "
     "their last instruction.",
 )
+TOO_ENTANGLED = Rule(
+    "ZK078",
+    "order that is too entangled to be followed",
+    "order",
+    "The analysis follows what each thread and stream knows of all others, and for each piece of "
+    "an array who has touched it last. For nearly all programs that is little for each "
+    "instruction, however many there are. Where thousands of threads all wait for each other, or "
+    "an array that is written in thousands of pieces is read whole thousands of times, it would "
+    "take hours, so the analysis gives up after a fixed number of steps, and the program is "
+    "refused: it cannot be shown to be safe. Let fewer threads and streams wait for each other "
+    "(one event behind much work does for all of it), and touch arrays in fewer, larger pieces.",
+)
 
 RULES = (
     FORKED_TWICE,
@@ -70,4 +82,5 @@ RULES = (
     DEADLOCK,
     NEVER_JOINED,
     RETURN_PLACE,
+    TOO_ENTANGLED,
 )
