@@ -110,6 +110,11 @@ def test_each_stream_and_each_thread_has_chains_of_its_own() -> None:
     ]
 
 
+def test_streams_that_take_turns_have_chains_side_by_side() -> None:
+    assert found(add(9), add(8), add(9), add(8)) == [(9, [0, 2]), (8, [1, 3])]
+    assert found(add(9), add(8), record(0, 8), add(9)) == [(9, [0]), (8, [1]), (9, [3])]
+
+
 def test_calls_on_the_cpu_are_in_none() -> None:
     assert found(add(9), add(9), add(9), cpu=[1]) == [(9, [0]), (9, [2])]
 

@@ -62,7 +62,7 @@ def find_chains(program: Program, types: Mapping[int, CallTypes]) -> list[tuple[
     `types` say of each FuncCall, by its position, on which device it runs.
     """
     chains: list[tuple[int, list[int]]] = []
-    growing: dict[int | None, tuple[int, list[int]]] = {}  # by thread
+    growing: dict[int | None, dict[int, list[int]]] = {}  # by thread and stream
     offsets = _variables_of_arenas(program)
     for position, (_, thread, it) in enumerate(walk(program)):
         stream = _queue_of(it, position, types)
@@ -70,11 +70,11 @@ def find_chains(program: Program, types: Mapping[int, CallTypes]) -> list[tuple[
             if not _is_quiet(it, offsets):
                 growing.pop(thread, None)
             continue
-        chain = growing.get(thread)
-        if chain is None or chain[0] != stream or len(chain[1]) == _LONGEST:
-            chain = growing[thread] = (stream, [])
-            chains.append(chain)
-        chain[1].append(position)
+        streams = growing.setdefault(thread, {})
+        if stream not in streams or len(streams[stream]) == _LONGEST:
+            streams[stream] = []
+            chains.append((stream, streams[stream]))
+        streams[stream].append(position)
     return chains
 
 
