@@ -12,6 +12,7 @@ from zkrun.compiler.type2.types import Poly, ValueType, memory_type
 from zkrun.program.calls import resolve_call
 from zkrun.program.document import FunctionEntry
 from zkrun.program.functions.registry import signature
+from zkrun.program.integers import NotANumber, parse_integer
 from zkrun.program.signature import Signature, match
 from zkrun.program.types import Point, PointArray, Scalar, Transcript
 
@@ -242,7 +243,10 @@ def _check_call(
 
 def _ntt(params: dict[str, Any], operands: Types) -> Types:
     poly = operands[0] if operands else None
-    coset = int(str(params.get("coset", 1)), 0)
+    try:
+        coset = parse_integer(params.get("coset", 1))
+    except NotANumber as wrong:
+        raise Refusal(f"ntt: coset: {wrong}") from None
     if not isinstance(poly, Poly):
         raise Refusal(f"ntt takes a polynomial, not {poly}")
     if params.get("inverse", False):
