@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from zkrun.report.summary import Summary, TrackSummary
+from zkrun.report.summary import BottleneckSummary, Summary
 from zkrun.report.text import duration, percent, safe, size
 
 __all__ = ["findings"]
 
+_CLEAR = 0.5  # share of the wall from which on a track is what everything waits for
 _LARGE = 0.3  # shares from here on are worth a sentence
 _FULL = 0.9  # a device's memory from here on is nearly full
 _SHORT = 5_000_000  # ns: in a shorter run, what is done for the first time hides what it costs
@@ -18,9 +19,8 @@ def findings(summary: Summary) -> list[str]:
 
 
 def _findings(summary: Summary) -> Iterator[str]:
-    if summary.work and summary.wall >= _SHORT:
-        busiest = max(summary.tracks, key=lambda track: track.busy)
-        yield _bottleneck(summary, busiest)
+    if summary.bottleneck is not None and summary.work and summary.wall >= _SHORT:
+        yield _bottleneck(summary, summary.bottleneck)
         share = summary.transfer_work / summary.work
         if share >= _LARGE:
             slowest = summary.transfers[0]
@@ -28,7 +28,7 @@ def _findings(summary: Summary) -> Iterator[str]:
                 f"Transfers are {percent(share)} of all work: {slowest.src}→{slowest.dst} alone "
                 f"moved {size(slowest.bytes)} in {duration(slowest.total)}."
             )
-        yield from _waiting(summary, busiest)
+        yield from _waiting(summary, summary.bottleneck)
     for device in summary.devices:
         if device.limit and device.peak >= _FULL * device.limit:
             yield (
@@ -37,10 +37,14 @@ def _findings(summary: Summary) -> Iterator[str]:
             )
 
 
-def _bottleneck(summary: Summary, busiest: TrackSummary) -> str:
-    text = (
-        f"{_name(busiest)} is the busiest track: it works {percent(busiest.share)} of the wall time"
-    )
+def _bottleneck(summary: Summary, busiest: BottleneckSummary) -> str:
+    name = _name(busiest.track, busiest.kind, busiest.device)
+    if busiest.place is not None and busiest.place not in busiest.track:
+        name = f"{name} ({safe(busiest.place)})"
+    works = f"works {percent(busiest.share)} of the wall time"
+    text = f"{name} is the bottleneck: it {works}"
+    if busiest.share < _CLEAR:
+        text = f"No track is the bottleneck: {name[:1].lower()}{name[1:]}, the busiest, {works}"
     longest = max(
         *((each.total, f"{safe(each.name)} on {each.device}") for each in summary.functions),
         *((each.total, f"{each.src}→{each.dst}") for each in summary.transfers),
@@ -50,7 +54,7 @@ def _bottleneck(summary: Summary, busiest: TrackSummary) -> str:
     return f"{text}; {longest[1]} is {percent(longest[0] / summary.work)} of all work."
 
 
-def _waiting(summary: Summary, busiest: TrackSummary) -> Iterator[str]:
+def _waiting(summary: Summary, busiest: BottleneckSummary) -> Iterator[str]:
     gpus = {track.device for track in summary.tracks if track.kind == "stream"}
     shares = [device.share for device in summary.devices if device.name in gpus]
     busy = max(shares, default=1.0)  # of all streams of a GPU together
@@ -64,17 +68,18 @@ def _waiting(summary: Summary, busiest: TrackSummary) -> Iterator[str]:
     idlers = [
         track
         for track in summary.tracks
-        if track is not busiest
+        if (track.name, track.device) != (busiest.track, busiest.device)
         and track.waiting - (working if track.kind == "thread" else 0) >= _LARGE * summary.wall
     ]
     if idlers:
         most = max(idlers, key=lambda track: track.waiting)
         others = f" ({len(idlers) - 1} more wait as well)" if len(idlers) > 1 else ""
-        yield f"{_name(most)} waits {percent(most.waiting / summary.wall)} of the time{others}."
+        name = _name(most.name, most.kind, most.device)
+        yield f"{name} waits {percent(most.waiting / summary.wall)} of the time{others}."
 
 
-def _name(track: TrackSummary) -> str:
-    name = safe(track.name)
-    if track.kind == "stream":
-        return f"{name[:1].upper()}{name[1:]} of {track.device}"
+def _name(track: str, kind: str, device: str) -> str:
+    name = safe(track)
+    if kind == "stream":
+        return f"{name[:1].upper()}{name[1:]} of {device}"
     return "The main thread" if name == "main" else f"{name[:1].upper()}{name[1:]}"

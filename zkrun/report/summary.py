@@ -7,13 +7,14 @@ on the stream, not on the thread that queued it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from zkrun.runtime.trace import InstructionInfo, Trace
 
 __all__ = [
+    "BottleneckSummary",
     "DeviceSummary",
     "FunctionSummary",
     "OtherSummary",
@@ -27,14 +28,35 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class TrackSummary:
-    """One thread or stream. Times in ns; `share` is busy time over the wall time."""
+    """One thread or stream. Times in ns; `share` is busy time over the wall time.
+
+    `busy` is the time of its own work: of a stream, on the device, as events there tell it. `host`
+    is the time that threads took for it: to queue the work of a stream, all of a thread's.
+    """
 
     name: str
     kind: str
     device: str
     instructions: int
     busy: int
+    host: int
     waiting: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class BottleneckSummary:
+    """The track that works most: what makes it faster makes the run faster, if it works throughout.
+
+    `place` is the program's own name of most of its work, where it has one.
+    """
+
+    track: str
+    kind: str
+    device: str
+    place: str | None
+    busy: int
+    host: int
     share: float
 
 
@@ -133,6 +155,7 @@ class _Sum:
 
     def add(self, info: InstructionInfo, nanoseconds: int, waited: bool, costs: bool) -> None:
         self.spans += 1
+    bottleneck: BottleneckSummary | None
         if waited:
             self.waiting += nanoseconds
         else:
@@ -151,9 +174,13 @@ def summarise(trace: Trace) -> Summary:
     others: defaultdict[str, _Sum] = defaultdict(_Sum)
     running: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     streams = {track.id for track in trace.tracks if track.kind == "stream"}
+    host: int = 0
     queued = {
-        at for track, at in zip(trace.spans.track, trace.spans.at, strict=True) if track in streams
+        at: track
+        for track, at in zip(trace.spans.track, trace.spans.at, strict=True)
+        if track in streams
     }
+    worked: defaultdict[tuple[int, str | None], int] = defaultdict(int)
     work = 0
     for track, at, start, end, kind in trace.spans:
         info = trace.instructions[at]
@@ -161,12 +188,14 @@ def summarise(trace: Trace) -> Summary:
         nanoseconds = end - start
         tracks[track].add(info, nanoseconds, waited, costs=False)
         if track not in streams and at in queued:
+            tracks[queued[at]].host += nanoseconds
             continue  # the thread only queued it
         if info.track is not None:
             places[info.track].add(info, nanoseconds, waited, costs=False)
         if waited:
             continue
         work += nanoseconds
+        worked[track, info.track] += nanoseconds
         running[info.device].append((start, end))
         if info.function is not None:
             functions[info.function, info.device].add(info, nanoseconds, waited, costs=True)
@@ -174,6 +203,19 @@ def summarise(trace: Trace) -> Summary:
             transfers[info.src, info.dst].add(info, nanoseconds, waited, costs=True)
         else:
             others[info.op].add(info, nanoseconds, waited, costs=False)
+    track_summaries = tuple(
+        TrackSummary(
+            name=track.name,
+            kind=track.kind,
+            device=track.device,
+            instructions=entry.spans,
+            busy=entry.busy,
+            host=entry.busy if track.kind == "thread" else entry.host,
+            waiting=entry.waiting,
+            share=_ratio(entry.busy, trace.wall),
+        )
+        for track, entry in zip(trace.tracks, tracks, strict=True)
+    )
     return Summary(
         program=trace.program,
         started=trace.started,
@@ -183,18 +225,8 @@ def summarise(trace: Trace) -> Summary:
         insecure_seed=trace.insecure_seed,
         work=work,
         transfer_work=sum(entry.busy for entry in transfers.values()),
-        tracks=tuple(
-            TrackSummary(
-                name=track.name,
-                kind=track.kind,
-                device=track.device,
-                instructions=entry.spans,
-                busy=entry.busy,
-                waiting=entry.waiting,
-                share=_ratio(entry.busy, trace.wall),
-            )
-            for track, entry in zip(trace.tracks, tracks, strict=True)
-        ),
+        tracks=track_summaries,
+        bottleneck=_bottleneck(track_summaries, worked),
         places=tuple(
             PlaceSummary(
                 name, entry.spans, entry.busy, entry.waiting, _ratio(entry.busy, trace.wall)
@@ -235,6 +267,25 @@ def _transfers(sums: dict[tuple[str, str], _Sum]) -> Iterator[TransferSummary]:
             bytes_per_second=_ratio(entry.bytes * 1e9, entry.busy),
         )
 
+
+
+def _bottleneck(
+    tracks: tuple[TrackSummary, ...], worked: Mapping[tuple[int, str | None], int]
+) -> BottleneckSummary | None:
+    if not worked:
+        return None
+    index = max(range(len(tracks)), key=lambda index: tracks[index].busy)
+    track = tracks[index]
+    places = {place: time for (at, place), time in worked.items() if at == index}
+    return BottleneckSummary(
+        track=track.name,
+        kind=track.kind,
+        device=track.device,
+        place=max(places, key=lambda place: places[place], default=None),
+        busy=track.busy,
+        host=track.host,
+        share=track.share,
+    )
 
 def _devices(trace: Trace, running: dict[str, list[tuple[int, int]]]) -> Iterator[DeviceSummary]:
     for use in trace.devices:

@@ -1,7 +1,9 @@
 """A run as a Gantt chart in the terminal: one row a track, time from left to right.
 
 Bars carry their names, so the chart reads the same without colour: `┣msm━━━━┫` is work, `░`
-waiting, `·` a little work in an idle stretch, a blank nothing. Below them, each device's memory.
+waiting, `·` a little work in an idle stretch, a blank nothing. Beside them stands how long each
+track worked: a stream on its device, by the events there, and for it the threads of the host. Below
+them, each device's memory.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from itertools import groupby, pairwise
 
 from rich.text import Text
 
+from zkrun.report.summary import Summary, TrackSummary
 from zkrun.report.text import count, duration, safe, size
 from zkrun.runtime.trace import DeviceUse, InstructionInfo, MemorySample, Trace, Track
 
@@ -20,6 +23,8 @@ __all__ = ["timeline"]
 
 _MOST_TRACKS = 40
 _LEAST_COLUMNS = 20
+_LEAST_BESIDE = 40  # columns that the chart keeps at least where times stand beside it
+_TIME = 10  # columns of a time
 _MOST_LABEL = 18
 _WAITING, _LITTLE, _IDLE = "waiting", "little", "idle"  # cells that hold no work of a name
 _FILL = {_WAITING: "░", _LITTLE: "·", _IDLE: " "}
@@ -30,7 +35,7 @@ _Work = tuple[int, int, str]  # start, end, name, or one of the three above
 _Cell = tuple[bool, str]  # whether it is work, and its name
 
 
-def timeline(trace: Trace, width: int) -> list[Text]:
+def timeline(trace: Trace, summary: Summary, width: int) -> list[Text]:
     """The lines of the chart, none wider than `width` unless that leaves no room for one."""
     work = _work(trace)
     shown, hidden = _chosen(trace.tracks, work)
@@ -40,23 +45,32 @@ def timeline(trace: Trace, width: int) -> list[Text]:
     device_width = max(map(len, ("cpu", *(track.device for track in shown), *memory)))
     margin = label_width + device_width + 4
     columns = max(width - margin - 1, _LEAST_COLUMNS)
+    beside = columns - 2 * _TIME >= _LEAST_BESIDE
+    columns -= 2 * _TIME if beside else 0
     wall = max(trace.wall, max(trace.spans.end, default=0), 1)
 
-    def row(label: str, device: str, content: Text) -> Text:
+    def row(label: str, device: str, content: Text, *times: str) -> Text:
         line = Text.assemble((f"{label:<{label_width}} ", "bold"), f" {device:<{device_width}} ")
-        return line.append("│", style="dim").append_text(content).append("│", style="dim")
+        line.append("│", style="dim").append_text(content).append("│", style="dim")
+        return line.append("".join(f"{time:>{_TIME}}" for time in times)) if beside else line
 
     colours: dict[str, str] = {}
     lines = [_axis(wall, columns, margin)]
+    if beside:
+        lines[0].append(f" {'device':>{_TIME}}{'host':>{_TIME}}", style="dim")
     for track, label in zip(shown, labels, strict=True):
-        lines.append(
-            row(label, track.device, _bars(_cells(work[track.id], columns, wall), colours))
-        )
+        bars = _bars(_cells(work[track.id], columns, wall), colours)
+        lines.append(row(label, track.device, bars, *_times(summary.tracks[track.id])))
     if hidden:
         lines.append(Text(f"… {count(hidden, 'more track')} with less work", style="dim"))
     for device, samples in memory.items():
         lines.append(row("memory", device, _sparkline(samples, columns, wall)))
     return [*lines, Text(), *_legend(wall / columns, trace.devices)]
+
+
+def _times(track: TrackSummary) -> tuple[str, str]:
+    """How long a track worked on its device, and how long threads worked for it."""
+    return "–" if track.kind == "thread" else duration(track.busy), duration(track.host)
 
 
 def _work(trace: Trace) -> dict[int, list[_Work]]:
