@@ -49,7 +49,7 @@ def at_once(runs: Iterable[Piece], to_host: bool) -> list[Piece] | None:
     for target, source, nbytes in runs:
         host = target if to_host else source
         for address, count, is_locked in locked.parts(host, nbytes):
-            if not is_locked and (to_host or nbytes > IMMEDIATE):
+            if not is_locked and (to_host or count > IMMEDIATE):
                 return None
             found.append((target + address - host, source + address - host, count))
     return found

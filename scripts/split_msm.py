@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""A multi-scalar multiplication over several GPUs: built as a program, and measured.
+
+    split_msm.py build      programs/split_msm: 1024 points of BN254 over gpu:0 and gpu:1
+    split_msm.py measure    the same sum on one GPU and over two: times, and whether they are equal
+
+Each GPU holds its part of the bases, as a constant that lies there before the run, gets its part
+of the scalars and sums them, on a track of its name. The partial sums come to the CPU, where a sum
+with the scalars 1, 1, … adds them up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy
+from drafts import Draft, Json
+
+import zkrun
+from zkrun.algebra.curves import BN254
+from zkrun.devices.cpu.native_module import native
+from zkrun.report.text import duration
+from zkrun.runtime.trace import last_trace_path
+
+ROOT = Path(__file__).resolve().parent.parent
+FILE = "bases.bin"
+DIFFERENT = 1 << 16  # bases; more than that repeat
+LEAST = 1.8
+POINT: Json = {"kind": "Point"}
+SCALAR_BYTES, POINT_BYTES = 32, 64
+
+
+def program(count: int, gpus: Sequence[str]) -> Draft:
+    """The sum of `count` scalars times bases over these GPUs, each the same number of them."""
+    draft = Draft("split_msm", "bn254")
+    share = count // len(gpus)
+    if share * len(gpus) != count:
+        raise SystemExit(f"split_msm: {count} points do not divide among {len(gpus)} GPUs")
+    scalars = draft.input("Host", "scalars", {"kind": "ScalarArray", "len": count})
+    ones: Json = {"kind": "ScalarArray", "len": len(gpus)}
+    weights = draft.constant("Host", "ones", ones, "cpu", {"values": [1] * len(gpus)})
+    msm = draft.function("msm")
+    queues, partial = [], []
+    for i, gpu in enumerate(gpus):
+        nbytes = share * POINT_BYTES
+        data = {"file": FILE, "offset": i * nbytes, "nbytes": nbytes, "encoding": "montgomery"}
+        typ: Json = {"kind": "PointArray", "len": share}
+        bases = draft.constant(gpu, f"bases of {gpu}", typ, gpu, data)
+        queue = draft.queue(gpu, gpu)
+        typ = {"kind": "ScalarArray", "len": share}
+        there = draft.allocate(gpu, f"scalars of {gpu}", typ, gpu, share * SCALAR_BYTES)
+        result = draft.allocate(gpu, f"sum of {gpu}", POINT, gpu, POINT_BYTES)
+        here = draft.allocate(gpu, f"sum from {gpu}", POINT, "cpu")
+        part = draft.part(gpu, scalars, f"part {i}", i * share, (i + 1) * share)
+        queue.transfer("cpu", gpu, part, there)
+        queue.call(msm, [result], bases, there)
+        queue.transfer(gpu, "cpu", result, here)
+        queues.append((queue, (result, there)))
+        partial.append(here)
+    for queue, memory in queues:
+        queue.finish()
+        for id_ in memory:
+            draft.emit("Deallocate", queue.track, id=id_)
+    typ = {"kind": "PointArray", "len": len(gpus)}
+    array = draft.allocate("Host", "partial sums", typ, "cpu")
+    total = draft.allocate("Host", "sum", POINT, "cpu")
+    assemble = draft.function("assemble_points")
+    draft.emit("FuncCall", "Host", func_id=assemble, arg_mut=[array], arg=partial)
+    draft.emit("FuncCall", "Host", func_id=msm, arg_mut=[total], arg=[array, weights])
+    for id_ in (array, *partial):
+        draft.emit("Deallocate", "Host", id=id_)
+    draft.emit("Return", "Host", id=total)
+    return draft
+
+
+def write_bases(folder: Path, count: int) -> None:
+    """The file of the constants: G, 2 G, 3 G, …, of which the first 2^16 repeat."""
+    module = native()
+    group, context, radix = module.bn254.g1, module.Context(), BN254.base.montgomery_radix
+    different = min(count, DIFFERENT)
+    buffer = (ctypes.c_char * (different * POINT_BYTES))()
+    start = ctypes.addressof(buffer)
+    places = [module.View(start + i * POINT_BYTES, 1, 0, 1) for i in range(different)]
+    buffer[:POINT_BYTES] = b"".join(
+        (value * radix % BN254.q).to_bytes(POINT_BYTES // 2, "little") for value in BN254.g1
+    )
+    for i in range(1, different):
+        group.add(context, places[i], places[i - 1], places[0])
+    with (folder / FILE).open("wb") as file:
+        for i in range(0, count, different):
+            file.write(memoryview(buffer)[: min(different, count - i) * POINT_BYTES])
+
+
+def random_scalars(count: int, seed: int) -> Any:
+    """Scalars below 2^253 as a NumPy array of limbs."""
+    source = numpy.random.default_rng(seed)
+    limbs = source.integers(0, 1 << 64, size=(count, 4), dtype=numpy.uint64)
+    limbs[:, 3] >>= numpy.uint64(3)
+    return limbs
+
+
+def measure(count: int, gpus: int, iterations: int, gpu: Literal["real", "virtual"]) -> bool:
+    """Prints the medians on one GPU and over all; whether they are equal and fast enough."""
+    given = {"scalars": random_scalars(count, 1)}
+    options = zkrun.Options(gpu=gpu, warmup=3, iterations=iterations)
+    walls, values = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        write_bases(Path(folder), count)
+        for number in (1, gpus):
+            names = [f"gpu:{i}" for i in range(number)]
+            path = program(count, names).write(Path(folder))
+            outcome = zkrun.run(zkrun.load(path), given, options)
+            walls.append(statistics.median(outcome.trace.iterations))
+            values.append(outcome.result.values)
+            print(f"{count} points, {', '.join(names):<12} {duration(walls[-1]):>10}", flush=True)
+            outcome.trace.save(last_trace_path())
+    faster = walls[0] / walls[1]
+    equal = values[0] == values[1]
+    print(f"{faster:.2f} times one GPU (at least {LEAST}), {'equal' if equal else 'DIFFERENT'}")
+    return equal and faster >= LEAST
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("build", help="write the program and its bases")
+    command.add_argument("--log", type=int, default=10, help="2^this points")
+    command.add_argument("--gpus", type=int, default=2)
+    command.add_argument("--out", type=Path, default=ROOT / "programs" / "split_msm")
+    command = commands.add_parser("measure", help="run it on one GPU and over several")
+    command.add_argument("--log", type=int, default=24, help="2^this points")
+    command.add_argument("--gpus", type=int, default=2)
+    command.add_argument("--iterations", type=int, default=7)
+    command.add_argument("--gpu", choices=("real", "virtual"), default="real")
+    args = parser.parse_args()
+    if args.command == "build":
+        print(program(1 << args.log, [f"gpu:{i}" for i in range(args.gpus)]).write(args.out))
+        write_bases(args.out, 1 << args.log)
+        return 0
+    return 0 if measure(1 << args.log, args.gpus, args.iterations, args.gpu) else 5
+
+
+if __name__ == "__main__":
+    sys.exit(main())
