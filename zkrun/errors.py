@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from zkrun.program.diagnostic import Diagnostic
+    from zkrun.runtime.trace import Trace
 
 __all__ = [
     "Interrupted",
@@ -37,11 +38,13 @@ class Where(NamedTuple):
 class ZkrunError(Exception):
     """Base of all errors that zkrun reports to its user.
 
-    `where` is set where an instruction of a run failed; the message says it as well.
+    `where` is set where an instruction of a run failed; the message says it as well. `trace` is set
+    where a run had started: what happened up to its end.
     """
 
     exit_code: ClassVar[int] = 1
     where: Where | None = None
+    trace: Trace | None = None
 
 
 class UsageError(ZkrunError):

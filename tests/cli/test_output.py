@@ -277,6 +277,26 @@ def test_the_last_run_is_shown_again(zkrun: Zkrun, folder: Path) -> None:
     assert json.loads((folder / "out.json").read_bytes())["traceEvents"]
 
 
+def test_a_run_that_failed_is_shown(zkrun: Zkrun) -> None:
+    done = zkrun("exec", "inverse.json", "--input", "s=0.json", "--trace", "run.msgpack")
+    assert (done.returncode, done.stdout) == (4, b"")
+    shown = zkrun("trace")
+    assert shown.stdout == zkrun("trace", "run.msgpack").stdout
+    lines = shown.stdout.decode().splitlines()
+    assert lines[0].endswith("failed")
+    assert lines[1] == done.stderr.decode().removeprefix("error: ").rstrip()
+    assert "FuncCall scalar_invert   inverse.py:2" in lines[5]
+    assert "scalar_invert" in zkrun("trace", "--timeline").stdout.decode()
+    assert json.loads(zkrun("trace", "--json").stdout)["failure"]["path"] == "/instructions/3"
+
+
+def test_a_failure_counts_more_than_its_trace(zkrun: Zkrun) -> None:
+    for target in ("/dev/full", "-"):
+        done = zkrun("exec", "inverse.json", "--input", "s=0.json", "--trace", target)
+        assert done.returncode == (4 if target == "/dev/full" else 2)
+        assert done.stderr.startswith(b"note: cannot write" if target == "/dev/full" else b"error")
+
+
 def test_a_home_that_takes_no_trace_does_not_fail_the_run(zkrun: Zkrun) -> None:
     done = zkrun(*VIRTUAL, XDG_STATE_HOME="/dev/null/state")
     assert done.returncode == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from traces import MS, commitment, trace_of
+from traces import MS, commitment, failed, trace_of
 
 from zkrun.report.perfetto import perfetto
 from zkrun.runtime.trace import Flow, InstructionInfo, MemorySample, Span, Trace, Track
@@ -178,3 +178,8 @@ def test_slices_nest_and_flows_bind_whatever_the_spans(
         and max(s.start for s in spans if s.track == wait) >= time
     ]
     exported(trace_of(tracks, [info], spans, wall=100, memory=memory, flows=causal))
+
+
+def test_a_failure_is_told() -> None:
+    assert "failed" not in json.loads(perfetto(commitment()))["otherData"]
+    assert json.loads(perfetto(failed()))["otherData"]["failed"].endswith(r"no\x1b[2J")

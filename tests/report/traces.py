@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from zkrun.runtime.trace import (
     DeviceUse,
+    Failure,
     Flow,
     InstructionInfo,
     MemorySample,
@@ -13,7 +14,7 @@ from zkrun.runtime.trace import (
     Track,
 )
 
-__all__ = ["MS", "commitment", "trace_of"]
+__all__ = ["MS", "commitment", "failed", "trace_of"]
 
 MS = 1_000_000
 
@@ -123,3 +124,11 @@ def commitment() -> Trace:
         ],
         flows=[Flow(0, 1, 93 * MS, 0, 95 * MS)],
     )
+
+
+def failed() -> Trace:
+    """The same, which fails after 50 ms in a function on the stream."""
+    trace = commitment()
+    message = "FuncCall at /instructions/2 (the main thread, commit.py:12): no\x1b[2J"
+    trace.failure = Failure(50 * MS, "/instructions/2", message)
+    return trace

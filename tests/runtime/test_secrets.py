@@ -49,13 +49,13 @@ def test_the_images_of_inputs_are_wiped(monkeypatch: pytest.MonkeyPatch) -> None
     assert kept == [[bytearray(3 * 32)]]
 
 
-def test_what_blinds_is_the_key_stream_of_the_instruction() -> None:
+def test_what_blinds_is_the_key_stream_of_its_number() -> None:
     document = program(
         allocate(0, array(3)),
         {"op": "Blind", "dst": 0, "start": 0, "end": 3},
         result(0),
     )
-    cipher = ChaCha20.new(key=random.key(9), nonce=(1).to_bytes(12, "little"))
+    cipher = ChaCha20.new(key=random.key(9), nonce=bytes(12))
     stream = cipher.encrypt(bytes(3 * 64))
     drawn = [int.from_bytes(stream[at : at + 64], "little") for at in range(0, 3 * 64, 64)]
     order = CURVES["bn254"].r

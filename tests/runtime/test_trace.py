@@ -8,9 +8,24 @@ from typing import Any
 
 import msgpack
 import pytest
-from program_kit import allocate, array, copy, load, program, result, run, scalars
+from program_kit import (
+    SCALAR,
+    STREAM,
+    allocate,
+    array,
+    call,
+    constant,
+    copy,
+    load,
+    program,
+    record,
+    result,
+    run,
+    scalars,
+    wait,
+)
 
-from zkrun.errors import UsageError
+from zkrun.errors import ResourceLimit, RunFailed, UsageError, ZkrunError
 from zkrun.runtime.trace import Trace, last_trace_path
 
 
@@ -55,6 +70,99 @@ def test_saved_and_loaded_again(trace: Trace, tmp_path: Path) -> None:
     assert [entry.name for entry in file.parent.iterdir()] == ["trace.msgpack"]
 
 
+def failed(*instructions: dict[str, Any], **options: Any) -> tuple[ZkrunError, Trace]:
+    """What a program that inverts zero, constant 0, raises, and the trace in it."""
+    document = program(
+        load(0, 0),
+        *instructions,
+        functions=["scalar_invert", {"name": "scalar_pow", "params": {"exp": "0x" + "f" * 60_000}}],
+        constants=[constant("zero", SCALAR, 0), constant("three", SCALAR, 3)],
+    )
+    with pytest.raises(ZkrunError) as caught:
+        run(document, **options)
+    assert caught.value.trace is not None
+    return caught.value, caught.value.trace
+
+
+def last(trace: Trace, track: int) -> str:
+    """The path of what a track did last."""
+    return trace.instructions[[span.at for span in trace.spans if span.track == track][-1]].path
+
+
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_a_failed_run_leaves_what_it_did(iterations: int, tmp_path: Path) -> None:
+    error, trace = failed(
+        allocate(1, SCALAR),
+        copy(0, 1, "cpu", "cpu"),
+        {"op": "Fork", "new_thread": 5, "instructions": [wait(3), record(4)]},
+        call(0, [1], []),
+        record(3),
+        {"op": "Join", "thread": 5},
+        result(1),
+        iterations=iterations,
+    )
+    assert isinstance(error, RunFailed)
+    assert error.where is not None
+    assert trace.failure is not None
+    assert (trace.failure.path, trace.failure.message) == ("/instructions/4", str(error))
+    assert 0 < trace.failure.time <= trace.wall
+    (at_it,) = [
+        span for span in trace.spans if trace.instructions[span.at].path == error.where.path
+    ]
+    assert at_it.start <= trace.failure.time <= at_it.end
+    assert trace.iterations == [trace.wall]
+    assert last(trace, 0) == "/instructions/4"
+    assert last(trace, 1) in ("/instructions/3/instructions/0", "/instructions/4")
+    assert max(span.end for span in trace.spans) <= trace.wall
+    assert [use.name for use in trace.devices] == ["cpu"]
+    trace.save(tmp_path / "trace")
+    assert Trace.load(tmp_path / "trace") == trace
+
+
+def test_work_that_no_stream_came_to_costs_nothing() -> None:
+    _, trace = failed(
+        allocate(4, STREAM, "gpu:0"),
+        allocate(1, SCALAR, "gpu:0"),
+        allocate(2, SCALAR, "gpu:0"),
+        copy(0, 1, "cpu", "gpu:0", 4),
+        call(0, [1], [4]),
+        copy(1, 2, "gpu:0", "gpu:0", 4),
+        {"op": "Deallocate", "id": 1, "stream": 4},
+        record(0, 4),
+        wait(0),
+        {"op": "Deallocate", "id": 4},
+        result(0),
+    )
+    assert trace.failure is not None
+    assert trace.failure.path == "/instructions/5"
+    assert trace.instructions[4].bytes == 32
+    for info in trace.instructions[5:]:
+        assert (info.function, info.src, info.dst) == (None, None, None)
+        assert (info.multiplications, info.bytes, info.device) == (0, 0, "cpu")
+    assert trace.instructions[5].label == "FuncCall scalar_invert"
+
+
+def test_a_run_that_takes_too_long_says_where_it_was() -> None:
+    error, trace = failed(
+        load(1, 1),
+        allocate(2, SCALAR),
+        copy(1, 2, "cpu", "cpu"),
+        *[call(1, [2], [])] * 1000,
+        result(2),
+        timeout=0.05,
+    )
+    assert isinstance(error, ResourceLimit)
+    assert trace.failure is not None
+    assert trace.failure.path is None
+    assert last(trace, 0) not in ("/instructions/0", "/instructions/1004")
+
+
+def test_what_never_ran_has_no_trace() -> None:
+    with pytest.raises(UsageError) as caught:
+        run(program(load(0, 0), result(0), constants=[constant("c", SCALAR, 0)]), iterations=0)
+    assert caught.value.trace is None
+
+
 def _broken(raw: dict[str, Any], *path: Any, value: Any) -> bytes:
     at: Any = raw
     for key in path[:-1]:
@@ -67,7 +175,11 @@ def _broken(raw: dict[str, Any], *path: Any, value: Any) -> bytes:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("schema",), "zkrun-trace/2"),
+        (("schema",), "zkrun-trace/1"),
+        (("failure",), "why"),
+        (("failure",), [0, None]),
+        (("failure",), [-1, None, "why"]),
+        (("failure",), [0, 1, "why"]),
         (("wall",), "long"),
         (("wall",), True),
         (("extra",), 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -185,8 +186,13 @@ def command(
     from zkrun.runtime.engine import run
 
     let_ctrl_c_raise()
-    with progress(document.name or "the program"):
-        outcome = run(document, values, options, analysis)
+    try:
+        with progress(document.name or "the program"):
+            outcome = run(document, values, options, analysis)
+    except ZkrunError as error:
+        if error.trace is not None:
+            _save_failed(error.trace, trace)
+        raise
     _hand_over(outcome, output, json)
     _save(outcome.trace, trace)
     if expect is not None:
@@ -222,6 +228,17 @@ def _save(trace: Trace, file: str | None) -> None:
         trace.save(last_trace_path())
     except (ZkrunError, RuntimeError) as error:  # RuntimeError: there is no home folder
         note(f"note: `zkrun trace` will not show this run: {error}")
+
+
+def _save_failed(trace: Trace, file: str | None) -> None:
+    """The same for a run that failed, which is what its user should hear of first."""
+    from zkrun.cli.terminal import note
+
+    with suppress(ZkrunError):  # standard error takes nothing
+        try:
+            _save(trace, file)
+        except ZkrunError as error:
+            note(f"note: {error}")
 
 
 def _hand_over(outcome: Outcome, output: str | None, json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`zkrun trace`: shows where the time and memory of a run went."""
+"""`zkrun trace`: shows where the time and memory of a run went, and where it failed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def command(
     json: JsonOption = False,
     color: ColorOption = None,
 ) -> None:
-    """Shows where the time and memory of a run went.
+    """Shows where the time and memory of a run went and, if it failed, what it was doing then.
 
     As tables of its tracks, functions, transfers and devices, unless an option says otherwise.
     """
@@ -74,7 +74,7 @@ def command(
         from zkrun.report.tables import headline, sentences
         from zkrun.report.timeline import timeline as chart
 
-        lines = chart(run, summary, width(sys.stdout))
+        lines = chart(run, width(sys.stdout))
         show(*headline(summary), *lines, *sentences(summary), stream=sys.stdout)
     elif perfetto is None:
         from zkrun.report.tables import LEAST_WIDTH, tables

@@ -38,6 +38,7 @@ def perfetto(trace: Trace) -> bytes:
         "program": safe(trace.program),
         "started": trace.started,
         "insecure_seed": trace.insecure_seed,
+        **({"failed": safe(trace.failure.message, 1000)} if trace.failure else {}),
         **trace.machine,
     }
     head = json.dumps({"displayTimeUnit": "ns", "otherData": about})

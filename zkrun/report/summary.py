@@ -7,18 +7,19 @@ on the stream, not on the thread that queued it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from zkrun.runtime.trace import InstructionInfo, Trace
+from zkrun.runtime.trace import InstructionInfo, Span, Trace
 
 __all__ = [
-    "BottleneckSummary",
     "DeviceSummary",
+    "FailureSummary",
     "FunctionSummary",
     "OtherSummary",
     "PlaceSummary",
+    "StoppedSummary",
     "Summary",
     "TrackSummary",
     "TransferSummary",
@@ -28,35 +29,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class TrackSummary:
-    """One thread or stream. Times in ns; `share` is busy time over the wall time.
-
-    `busy` is the time of its own work: of a stream, on the device, as events there tell it. `host`
-    is the time that threads took for it: to queue the work of a stream, all of a thread's.
-    """
+    """One thread or stream. Times in ns; `share` is busy time over the wall time."""
 
     name: str
     kind: str
     device: str
     instructions: int
     busy: int
-    host: int
     waiting: int
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class BottleneckSummary:
-    """The track that works most: what makes it faster makes the run faster, if it works throughout.
-
-    `place` is the program's own name of most of its work, where it has one.
-    """
-
-    track: str
-    kind: str
-    device: str
-    place: str | None
-    busy: int
-    host: int
     share: float
 
 
@@ -120,6 +100,29 @@ class DeviceSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class StoppedSummary:
+    """What a track was doing when its run failed, and for how long already."""
+
+    track: str
+    label: str
+    path: str
+    source: str | None
+    waiting: bool
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailureSummary:
+    """Why a run failed: `path` is its instruction, if it was one; `held` is bytes by device."""
+
+    path: str | None
+    message: str
+    time: int
+    stopped: tuple[StoppedSummary, ...]
+    held: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """All of it. `work` is the time of all working spans, `transfer_work` that of transfers."""
 
@@ -138,6 +141,7 @@ class Summary:
     others: tuple[OtherSummary, ...]
     devices: tuple[DeviceSummary, ...]
     machine: tuple[tuple[str, str], ...]
+    failure: FailureSummary | None
 
 
 _Key = TypeVar("_Key")
@@ -155,7 +159,6 @@ class _Sum:
 
     def add(self, info: InstructionInfo, nanoseconds: int, waited: bool, costs: bool) -> None:
         self.spans += 1
-    bottleneck: BottleneckSummary | None
         if waited:
             self.waiting += nanoseconds
         else:
@@ -174,13 +177,9 @@ def summarise(trace: Trace) -> Summary:
     others: defaultdict[str, _Sum] = defaultdict(_Sum)
     running: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     streams = {track.id for track in trace.tracks if track.kind == "stream"}
-    host: int = 0
     queued = {
-        at: track
-        for track, at in zip(trace.spans.track, trace.spans.at, strict=True)
-        if track in streams
+        at for track, at in zip(trace.spans.track, trace.spans.at, strict=True) if track in streams
     }
-    worked: defaultdict[tuple[int, str | None], int] = defaultdict(int)
     work = 0
     for track, at, start, end, kind in trace.spans:
         info = trace.instructions[at]
@@ -188,14 +187,12 @@ def summarise(trace: Trace) -> Summary:
         nanoseconds = end - start
         tracks[track].add(info, nanoseconds, waited, costs=False)
         if track not in streams and at in queued:
-            tracks[queued[at]].host += nanoseconds
             continue  # the thread only queued it
         if info.track is not None:
             places[info.track].add(info, nanoseconds, waited, costs=False)
         if waited:
             continue
         work += nanoseconds
-        worked[track, info.track] += nanoseconds
         running[info.device].append((start, end))
         if info.function is not None:
             functions[info.function, info.device].add(info, nanoseconds, waited, costs=True)
@@ -203,19 +200,6 @@ def summarise(trace: Trace) -> Summary:
             transfers[info.src, info.dst].add(info, nanoseconds, waited, costs=True)
         else:
             others[info.op].add(info, nanoseconds, waited, costs=False)
-    track_summaries = tuple(
-        TrackSummary(
-            name=track.name,
-            kind=track.kind,
-            device=track.device,
-            instructions=entry.spans,
-            busy=entry.busy,
-            host=entry.busy if track.kind == "thread" else entry.host,
-            waiting=entry.waiting,
-            share=_ratio(entry.busy, trace.wall),
-        )
-        for track, entry in zip(trace.tracks, tracks, strict=True)
-    )
     return Summary(
         program=trace.program,
         started=trace.started,
@@ -225,8 +209,18 @@ def summarise(trace: Trace) -> Summary:
         insecure_seed=trace.insecure_seed,
         work=work,
         transfer_work=sum(entry.busy for entry in transfers.values()),
-        tracks=track_summaries,
-        bottleneck=_bottleneck(track_summaries, worked),
+        tracks=tuple(
+            TrackSummary(
+                name=track.name,
+                kind=track.kind,
+                device=track.device,
+                instructions=entry.spans,
+                busy=entry.busy,
+                waiting=entry.waiting,
+                share=_ratio(entry.busy, trace.wall),
+            )
+            for track, entry in zip(trace.tracks, tracks, strict=True)
+        ),
         places=tuple(
             PlaceSummary(
                 name, entry.spans, entry.busy, entry.waiting, _ratio(entry.busy, trace.wall)
@@ -240,7 +234,33 @@ def summarise(trace: Trace) -> Summary:
         ),
         devices=tuple(_devices(trace, running)),
         machine=tuple(trace.machine.items()),
+        failure=_failure(trace),
     )
+
+
+def _failure(trace: Trace) -> FailureSummary | None:
+    if trace.failure is None:
+        return None
+    time, path, message = trace.failure
+    # A track that was still at something had its last span end no earlier than the failure.
+    at_the_end = {span.track: span for span in trace.spans if span.start <= time <= span.end}
+    held = {sample.device: sample.bytes for sample in trace.memory if sample.time <= time}
+    return FailureSummary(
+        path, message, time, tuple(_stopped(trace, at_the_end.values(), time)), held
+    )
+
+
+def _stopped(trace: Trace, spans: Iterable[Span], time: int) -> Iterator[StoppedSummary]:
+    for span in sorted(spans, key=lambda span: span.track):
+        info = trace.instructions[span.at]
+        yield StoppedSummary(
+            track=trace.tracks[span.track].name,
+            label=info.label,
+            path=info.path,
+            source=info.source,
+            waiting=span.kind == "wait",
+            since=time - span.start,
+        )
 
 
 def _functions(sums: dict[tuple[str, str], _Sum]) -> Iterator[FunctionSummary]:
@@ -267,25 +287,6 @@ def _transfers(sums: dict[tuple[str, str], _Sum]) -> Iterator[TransferSummary]:
             bytes_per_second=_ratio(entry.bytes * 1e9, entry.busy),
         )
 
-
-
-def _bottleneck(
-    tracks: tuple[TrackSummary, ...], worked: Mapping[tuple[int, str | None], int]
-) -> BottleneckSummary | None:
-    if not worked:
-        return None
-    index = max(range(len(tracks)), key=lambda index: tracks[index].busy)
-    track = tracks[index]
-    places = {place: time for (at, place), time in worked.items() if at == index}
-    return BottleneckSummary(
-        track=track.name,
-        kind=track.kind,
-        device=track.device,
-        place=max(places, key=lambda place: places[place], default=None),
-        busy=track.busy,
-        host=track.host,
-        share=track.share,
-    )
 
 def _devices(trace: Trace, running: dict[str, list[tuple[int, int]]]) -> Iterator[DeviceSummary]:
     for use in trace.devices:

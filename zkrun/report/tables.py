@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zkrun.report.findings import findings
-from zkrun.report.summary import FunctionSummary, Summary
+from zkrun.report.summary import FailureSummary, FunctionSummary, Summary
 from zkrun.report.text import count, duration, percent, rate, safe, size
 
 __all__ = ["LEAST_WIDTH", "headline", "sentences", "tables"]
@@ -28,7 +28,7 @@ def tables(summary: Summary) -> RenderableType:
 
 
 def headline(summary: Summary) -> Iterator[RenderableType]:
-    """What ran and how long it took, and a warning where its blinding can be repeated."""
+    """What ran and how long it took, why it failed, and whether its blinding can be repeated."""
     line = Text.assemble((safe(summary.program) or "program", "bold"), "  ")
     line.append(duration(summary.wall), style="bold cyan")
     if len(summary.iterations) > 1:
@@ -39,7 +39,11 @@ def headline(summary: Summary) -> Iterator[RenderableType]:
         )
     if summary.gpu == "virtual" and any(device.name != "cpu" for device in summary.devices):
         line.append("  GPUs are virtual", style="yellow")
+    if summary.failure is not None:
+        line.append("  failed", style="bold red")
     yield line
+    if summary.failure is not None:
+        yield Text(safe(summary.failure.message, 1000), style="red")
     if summary.insecure_seed:
         yield Text(
             "insecure seed: the blinding of this run can be repeated; keep its result to yourself",
@@ -57,16 +61,43 @@ def sentences(summary: Summary) -> Iterator[RenderableType]:
         yield bullets
 
 
+def _stopped(failure: FailureSummary) -> Iterator[RenderableType]:
+    """What was going on when the run failed, and what memory was taken."""
+    if failure.stopped:
+        yield _table(
+            "stopped in",
+            ("instruction", "<"),
+            ("at", "<"),
+            ("after", ">"),
+            rows=[
+                (
+                    safe(stopped.track),
+                    safe(stopped.label, 60),
+                    safe(stopped.path if stopped.source is None else stopped.source),
+                    duration(stopped.since),
+                )
+                for stopped in failure.stopped
+            ],
+        )
+    if failure.held:
+        yield _table(
+            "device",
+            ("held then", ">"),
+            rows=[(device, size(nbytes)) for device, nbytes in failure.held.items()],
+        )
+
+
 def _tables(summary: Summary) -> Iterator[RenderableType]:
+    if summary.failure is not None:
+        yield from _stopped(summary.failure)
     tracks = summary.tracks
     if len(tracks) > _MOST_ROWS:
         tracks = tuple(sorted(tracks, key=lambda track: -track.busy))
     yield _table(
         "track",
         ("device", "<"),
-        ("count", ">"),
-        ("device time", ">"),
-        ("host time", ">"),
+        ("instructions", ">"),
+        ("busy", ">"),
         ("waiting", ">"),
         ("share of the wall", "<"),
         rows=[
@@ -74,8 +105,7 @@ def _tables(summary: Summary) -> Iterator[RenderableType]:
                 safe(track.name),
                 track.device,
                 f"{track.instructions:,}",
-                "–" if track.kind == "thread" else duration(track.busy),
-                duration(track.host),
+                duration(track.busy),
                 _some(duration, track.waiting),
                 _share(track.share),
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter_ns, time_ns
 
+from zkrun.errors import ZkrunError
 from zkrun.program import types
 from zkrun.program.document import Program, walk
 from zkrun.program.instructions import (
@@ -22,9 +23,10 @@ from zkrun.program.instructions import (
 from zkrun.program.signature import Call, Cost
 from zkrun.program.text import printable
 from zkrun.runtime.options import Options
-from zkrun.runtime.state import Run
+from zkrun.runtime.state import Run, describe
 from zkrun.runtime.trace import (
     DeviceUse,
+    Failure,
     Flow,
     InstructionInfo,
     MemorySample,
@@ -47,7 +49,13 @@ class Recording:
 
     @property
     def wall(self) -> int:
-        return self.run.end - self.run.start
+        """Nanoseconds from the first instruction to the last. Streams of a failed run may end what
+        they had begun when its threads have ended already."""
+        run = self.run
+        end = run.end
+        if run.failure is not None:
+            end = max([end, *(record.work[-1][2] for record in run.streams if record.work)])
+        return end - run.start
 
 
 def build_trace(
@@ -77,6 +85,7 @@ def build_trace(
         gpu=options.gpu,
         machine=machine(),
         iterations=walls,
+        failure=_failure(run),
     )
 
 
@@ -101,6 +110,15 @@ def _started(run: Run) -> str:
     nanoseconds = time_ns() - (perf_counter_ns() - run.start)
     moment = datetime.fromtimestamp(nanoseconds / 1e9, tz=UTC)
     return moment.isoformat(timespec="milliseconds")
+
+
+def _failure(run: Run) -> Failure | None:
+    error = run.failure
+    if error is None:
+        return None
+    where = error.where if isinstance(error, ZkrunError) else None
+    time = max(0, run.failed - run.start)
+    return Failure(time, None if where is None else where.path, describe(error))
 
 
 def _tracks(program: Program, run: Run) -> list[Track]:
@@ -166,7 +184,10 @@ def _transferred(run: Run, devices: list[DeviceUse]) -> list[DeviceUse]:
 def _info(
     program: Program, run: Run, call: Call | None, queued: str | None, at: int, it: Instruction
 ) -> InstructionInfo:
-    """`call` is that of a FuncCall; `queued` the device of the stream that did the work."""
+    """`call` is that of a FuncCall; `queued` the device of the stream that did the work.
+
+    Of a run that failed, work that no stream came to costs nothing: the thread queued it.
+    """
     label: str = it.op
     device = queued or "cpu"
     function = src = dst = None
@@ -183,6 +204,8 @@ def _info(
         device = queued or _mover(src, dst)
     elif isinstance(it, Allocate):
         device = it.device
+    if run.failure is not None and queued is None and _queues(it, call):
+        device, function, src, dst, cost = "cpu", None, None, None, Cost()
     place = run.places[at]
     return InstructionInfo(
         op=it.op,
@@ -197,6 +220,13 @@ def _info(
         src=src,
         dst=dst,
     )
+
+
+def _queues(it: Instruction, call: Call | None) -> bool:
+    """Whether the work of an instruction is that of a stream."""
+    if isinstance(it, FuncCall):
+        return call is not None and len(it.arg) > len(call.immutable)
+    return getattr(it, "stream", None) is not None
 
 
 def _mover(src: str, dst: str) -> str:

@@ -17,7 +17,7 @@ from zkrun.runtime.threads import Pool
 if TYPE_CHECKING:
     from zkrun.runtime.sanitizer import Sanitizer
 
-__all__ = ["Body", "Run", "Step", "StreamRecord"]
+__all__ = ["Body", "Run", "Step", "StreamRecord", "describe"]
 
 Step = Callable[[], None]
 
@@ -92,7 +92,7 @@ class Run:
         self.ended = False
         self._gate = threading.Lock()  # held until the run has ended
         self._gate.acquire()
-        self.start = self.end = 0
+        self.start = self.end = self.failed = 0
 
     def execute(self, body: Body) -> None:
         """Runs a thread of the program to its end, on the calling thread."""
@@ -109,8 +109,8 @@ class Run:
                     break
         except BaseException as caught:  # whatever it is, the run ends and says where
             error = caught
-            stamp(now())
-            self.fail(body.at[len(ends) - 1], caught)
+            self.fail(body.at[len(ends)], caught)
+            stamp(now())  # after the failure, in which it was still at this
         body.done.complete(error)
         body.ended.set()
 
@@ -130,6 +130,7 @@ class Run:
         with self.lock:
             if self.failure is not None:
                 return
+            self.failed = perf_counter_ns()
             self.failure = error if at is None else locate(error, self.places[at])
             self.stop.append(True)
         for event in self.events.values():

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 __all__ = [
     "SCHEMA",
     "DeviceUse",
+    "Failure",
     "Flow",
     "InstructionInfo",
     "MemorySample",
@@ -28,7 +29,7 @@ __all__ = [
     "last_trace_path",
 ]
 
-SCHEMA = "zkrun-trace/1"
+SCHEMA = "zkrun-trace/2"
 
 TrackKind = Literal["thread", "stream"]
 SpanKind = Literal["run", "wait"]
@@ -98,6 +99,14 @@ class Flow(NamedTuple):
     wait_time: int
 
 
+class Failure(NamedTuple):
+    """Why a run ended before its Return; what its tracks did last is in the spans."""
+
+    time: int
+    path: str | None  # of the instruction; None where a limit or the user ended the run
+    message: str  # which names the instruction as well
+
+
 @dataclass(slots=True)
 class Spans:
     """Spans as parallel columns of 64-bit integers; `kind` is 0 for "run" and 1 for "wait"."""
@@ -127,7 +136,8 @@ class Spans:
 @dataclass(slots=True)
 class Trace:
     """A run. `iterations` holds the wall time of every measured iteration, of which this is the
-    median one; `insecure_seed` brands a run whose blinding can be repeated."""
+    median one, or the one that failed; `insecure_seed` brands a run whose blinding can be
+    repeated."""
 
     program: str
     started: str  # ISO 8601, UTC
@@ -142,6 +152,7 @@ class Trace:
     gpu: Literal["real", "virtual"]
     machine: dict[str, str]  # "zkrun", "python", "system", "cpu", "isa", "threads", …
     iterations: list[int]
+    failure: Failure | None = None
     schema: str = SCHEMA
 
     def save(self, path: Path) -> None:

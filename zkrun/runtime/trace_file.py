@@ -13,6 +13,7 @@ from zkrun.errors import UsageError
 from zkrun.runtime.trace import (
     SCHEMA,
     DeviceUse,
+    Failure,
     Flow,
     InstructionInfo,
     MemorySample,
@@ -67,6 +68,8 @@ def _trace(raw: Any) -> Trace:
             values[name] = _spans(raw[name])
         elif name in _ROWS:
             values[name] = _rows(raw[name], _ROWS[name], name)
+        elif name == "failure":
+            values[name] = None if raw[name] is None else _rows([raw[name]], Failure, name)[0]
         else:
             _expect(raw[name], hint, name)
             values[name] = raw[name]
