@@ -56,8 +56,8 @@ def test_an_empty_run_divides_by_nothing() -> None:
 def test_findings_name_the_bottleneck_and_not_the_thread_that_waits_for_it() -> None:
     (bottleneck,) = findings(summarise(commitment()))
     assert bottleneck == (
-        "Stream 7 of gpu:0 is the busiest track: it works 90 % of the wall time; msm on gpu:0 is "
-        "69 % of all work."
+        "Stream 7 of gpu:0 (commit) is the bottleneck: it works 90 % of the wall time; msm on "
+        "gpu:0 is 69 % of all work."
     )
 
 
@@ -90,7 +90,42 @@ def test_streams_of_a_gpu_keep_it_busy_together() -> None:
     )
     found = findings(summarise(trace))
     assert len(found) == 1
-    assert "busiest track" in found[0]
+    assert "is the bottleneck" in found[0]
+
+
+def test_host_time_is_what_threads_take_to_queue_the_work_of_a_stream() -> None:
+    main, stream, other = summarise(commitment()).tracks
+    assert (main.busy, main.host) == (6 * MS + 11_000, 6 * MS + 11_000)
+    assert (stream.busy, stream.host) == (90 * MS, 11_000)
+    assert (other.busy, other.host) == (20 * MS, 20 * MS)
+
+
+def test_the_bottleneck_is_told_to_tools_as_well() -> None:
+    made = report(summarise(commitment()))
+    assert made["bottleneck"] == {
+        "track": "stream 7",
+        "kind": "stream",
+        "device": "gpu:0",
+        "place": "commit",
+        "busy": 90 * MS,
+        "host": 11_000,
+        "share": 0.9,
+    }
+
+
+def test_where_every_track_is_mostly_idle_none_is_the_bottleneck() -> None:
+    info = InstructionInfo("FuncCall", "FuncCall ntt", "/instructions/0", "cpu", function="ntt")
+    trace = trace_of(
+        [Track(0, "thread", "main", "cpu"), Track(1, "thread", "thread 0", "cpu")],
+        [info, info],
+        [Span(0, 0, 0, 20 * MS, "run"), Span(1, 1, 30 * MS, 60 * MS, "run")],
+        wall=100 * MS,
+        devices=[DeviceUse("cpu", 10, 0, 0, 0)],
+    )
+    assert findings(summarise(trace))[0] == (
+        "No track is the bottleneck: thread 0, the busiest, works 30 % of the wall time; ntt on "
+        "cpu is 100 % of all work."
+    )
 
 
 def test_a_short_run_has_no_bottleneck() -> None:

@@ -74,7 +74,7 @@ def command(
         from zkrun.report.tables import headline, sentences
         from zkrun.report.timeline import timeline as chart
 
-        lines = chart(run, width(sys.stdout))
+        lines = chart(run, summary, width(sys.stdout))
         show(*headline(summary), *lines, *sentences(summary), stream=sys.stdout)
     elif perfetto is None:
         from zkrun.report.tables import LEAST_WIDTH, tables

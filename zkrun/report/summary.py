@@ -7,13 +7,14 @@ on the stream, not on the thread that queued it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from zkrun.runtime.trace import InstructionInfo, Span, Trace
 
 __all__ = [
+    "BottleneckSummary",
     "DeviceSummary",
     "FailureSummary",
     "FunctionSummary",
@@ -29,14 +30,35 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class TrackSummary:
-    """One thread or stream. Times in ns; `share` is busy time over the wall time."""
+    """One thread or stream. Times in ns; `share` is busy time over the wall time.
+
+    `busy` is the time of its own work: of a stream, on the device, as events there tell it. `host`
+    is the time that threads took for it: to queue the work of a stream, all of a thread's.
+    """
 
     name: str
     kind: str
     device: str
     instructions: int
     busy: int
+    host: int
     waiting: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class BottleneckSummary:
+    """The track that works most: what makes it faster makes the run faster, if it works throughout.
+
+    `place` is the program's own name of most of its work, where it has one.
+    """
+
+    track: str
+    kind: str
+    device: str
+    place: str | None
+    busy: int
+    host: int
     share: float
 
 
@@ -135,6 +157,7 @@ class Summary:
     work: int
     transfer_work: int
     tracks: tuple[TrackSummary, ...]
+    bottleneck: BottleneckSummary | None
     places: tuple[PlaceSummary, ...]
     functions: tuple[FunctionSummary, ...]
     transfers: tuple[TransferSummary, ...]
@@ -153,6 +176,7 @@ class _Sum:
 
     spans: int = 0
     busy: int = 0
+    host: int = 0
     waiting: int = 0
     multiplications: int = 0
     bytes: int = 0
@@ -178,8 +202,11 @@ def summarise(trace: Trace) -> Summary:
     running: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     streams = {track.id for track in trace.tracks if track.kind == "stream"}
     queued = {
-        at for track, at in zip(trace.spans.track, trace.spans.at, strict=True) if track in streams
+        at: track
+        for track, at in zip(trace.spans.track, trace.spans.at, strict=True)
+        if track in streams
     }
+    worked: defaultdict[tuple[int, str | None], int] = defaultdict(int)
     work = 0
     for track, at, start, end, kind in trace.spans:
         info = trace.instructions[at]
@@ -187,12 +214,14 @@ def summarise(trace: Trace) -> Summary:
         nanoseconds = end - start
         tracks[track].add(info, nanoseconds, waited, costs=False)
         if track not in streams and at in queued:
+            tracks[queued[at]].host += nanoseconds
             continue  # the thread only queued it
         if info.track is not None:
             places[info.track].add(info, nanoseconds, waited, costs=False)
         if waited:
             continue
         work += nanoseconds
+        worked[track, info.track] += nanoseconds
         running[info.device].append((start, end))
         if info.function is not None:
             functions[info.function, info.device].add(info, nanoseconds, waited, costs=True)
@@ -200,6 +229,19 @@ def summarise(trace: Trace) -> Summary:
             transfers[info.src, info.dst].add(info, nanoseconds, waited, costs=True)
         else:
             others[info.op].add(info, nanoseconds, waited, costs=False)
+    track_summaries = tuple(
+        TrackSummary(
+            name=track.name,
+            kind=track.kind,
+            device=track.device,
+            instructions=entry.spans,
+            busy=entry.busy,
+            host=entry.busy if track.kind == "thread" else entry.host,
+            waiting=entry.waiting,
+            share=_ratio(entry.busy, trace.wall),
+        )
+        for track, entry in zip(trace.tracks, tracks, strict=True)
+    )
     return Summary(
         program=trace.program,
         started=trace.started,
@@ -209,18 +251,8 @@ def summarise(trace: Trace) -> Summary:
         insecure_seed=trace.insecure_seed,
         work=work,
         transfer_work=sum(entry.busy for entry in transfers.values()),
-        tracks=tuple(
-            TrackSummary(
-                name=track.name,
-                kind=track.kind,
-                device=track.device,
-                instructions=entry.spans,
-                busy=entry.busy,
-                waiting=entry.waiting,
-                share=_ratio(entry.busy, trace.wall),
-            )
-            for track, entry in zip(trace.tracks, tracks, strict=True)
-        ),
+        tracks=track_summaries,
+        bottleneck=_bottleneck(track_summaries, worked),
         places=tuple(
             PlaceSummary(
                 name, entry.spans, entry.busy, entry.waiting, _ratio(entry.busy, trace.wall)
@@ -261,6 +293,25 @@ def _stopped(trace: Trace, spans: Iterable[Span], time: int) -> Iterator[Stopped
             waiting=span.kind == "wait",
             since=time - span.start,
         )
+
+
+def _bottleneck(
+    tracks: tuple[TrackSummary, ...], worked: Mapping[tuple[int, str | None], int]
+) -> BottleneckSummary | None:
+    if not worked:
+        return None
+    index = max(range(len(tracks)), key=lambda index: tracks[index].busy)
+    track = tracks[index]
+    places = {place: time for (at, place), time in worked.items() if at == index}
+    return BottleneckSummary(
+        track=track.name,
+        kind=track.kind,
+        device=track.device,
+        place=max(places, key=lambda place: places[place], default=None),
+        busy=track.busy,
+        host=track.host,
+        share=track.share,
+    )
 
 
 def _functions(sums: dict[tuple[str, str], _Sum]) -> Iterator[FunctionSummary]:

@@ -96,8 +96,9 @@ def _tables(summary: Summary) -> Iterator[RenderableType]:
     yield _table(
         "track",
         ("device", "<"),
-        ("instructions", ">"),
-        ("busy", ">"),
+        ("count", ">"),
+        ("device time", ">"),
+        ("host time", ">"),
         ("waiting", ">"),
         ("share of the wall", "<"),
         rows=[
@@ -105,7 +106,8 @@ def _tables(summary: Summary) -> Iterator[RenderableType]:
                 safe(track.name),
                 track.device,
                 f"{track.instructions:,}",
-                duration(track.busy),
+                "–" if track.kind == "thread" else duration(track.busy),
+                duration(track.host),
                 _some(duration, track.waiting),
                 _share(track.share),
             )
