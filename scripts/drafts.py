@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ class Draft:
         self.arenas: dict[str, int] = {}
         self.names: dict[str, str] = {}
         self.events = 0
+        self.threads = 0
 
     def emit(self, op: str, track: str, **operands: object) -> None:
         """One more instruction; operands that are None are left out."""
@@ -75,6 +78,15 @@ class Draft:
         self.emit("Slice", track, src=src, dst=id_, start=start, end=end)
         return id_
 
+    @contextmanager
+    def fork(self, track: str) -> Iterator[int]:
+        """A thread of what is emitted within the `with`; its id."""
+        thread, outer, self.instructions = self.threads, self.instructions, []
+        self.threads += 1
+        yield thread
+        inner, self.instructions = self.instructions, outer
+        self.emit("Fork", track, new_thread=thread, instructions=inner)
+
     def queue(self, track: str, device: str) -> Queue:
         """A stream of a GPU, named as the track whose work it takes."""
         return Queue(self, track, device, self.allocate(track, track, STREAM, device))
@@ -100,7 +112,7 @@ class Draft:
 
 
 class Queue:
-    """What one track queues on one stream."""
+    """What one track queues on one stream of a GPU."""
 
     def __init__(self, draft: Draft, track: str, device: str, stream: int) -> None:
         self.draft = draft

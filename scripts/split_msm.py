@@ -5,8 +5,8 @@
     split_msm.py measure    the same sum on one GPU and over two: times, and whether they are equal
 
 Each GPU holds its part of the bases, as a constant that lies there before the run, gets its part
-of the scalars and sums them, on a track of its name. The partial sums come to the CPU, where a sum
-with the scalars 1, 1, … adds them up.
+of the scalars and sums them, on a track of its name and by a thread of its own. The partial sums
+come to the CPU, where a sum with the scalars 1, 1, … adds them up.
 """
 
 from __future__ import annotations
@@ -47,27 +47,29 @@ def program(count: int, gpus: Sequence[str]) -> Draft:
     ones: Json = {"kind": "ScalarArray", "len": len(gpus)}
     weights = draft.constant("Host", "ones", ones, "cpu", {"values": [1] * len(gpus)})
     msm = draft.function("msm")
-    queues, partial = [], []
+    partial, threads = [], []
     for i, gpu in enumerate(gpus):
         nbytes = share * POINT_BYTES
         data = {"file": FILE, "offset": i * nbytes, "nbytes": nbytes, "encoding": "montgomery"}
         typ: Json = {"kind": "PointArray", "len": share}
-        bases = draft.constant(gpu, f"bases of {gpu}", typ, gpu, data)
-        queue = draft.queue(gpu, gpu)
-        typ = {"kind": "ScalarArray", "len": share}
-        there = draft.allocate(gpu, f"scalars of {gpu}", typ, gpu, share * SCALAR_BYTES)
-        result = draft.allocate(gpu, f"sum of {gpu}", POINT, gpu, POINT_BYTES)
-        here = draft.allocate(gpu, f"sum from {gpu}", POINT, "cpu")
-        part = draft.part(gpu, scalars, f"part {i}", i * share, (i + 1) * share)
-        queue.transfer("cpu", gpu, part, there)
-        queue.call(msm, [result], bases, there)
-        queue.transfer(gpu, "cpu", result, here)
-        queues.append((queue, (result, there)))
+        bases = draft.constant("Host", f"bases of {gpu}", typ, gpu, data)
+        here = draft.allocate("Host", f"sum from {gpu}", POINT, "cpu")
+        with draft.fork("Host") as thread:
+            queue = draft.queue(gpu, gpu)
+            typ = {"kind": "ScalarArray", "len": share}
+            there = draft.allocate(gpu, f"scalars of {gpu}", typ, gpu, share * SCALAR_BYTES)
+            result = draft.allocate(gpu, f"sum of {gpu}", POINT, gpu, POINT_BYTES)
+            part = draft.part(gpu, scalars, f"part {i}", i * share, (i + 1) * share)
+            queue.transfer("cpu", gpu, part, there)
+            queue.call(msm, [result], bases, there)
+            queue.transfer(gpu, "cpu", result, here)
+            queue.finish()
+            for id_ in (result, there):
+                draft.emit("Deallocate", gpu, id=id_)
         partial.append(here)
-    for queue, memory in queues:
-        queue.finish()
-        for id_ in memory:
-            draft.emit("Deallocate", queue.track, id=id_)
+        threads.append(thread)
+    for thread in threads:
+        draft.emit("Join", "Host", thread=thread)
     typ = {"kind": "PointArray", "len": len(gpus)}
     array = draft.allocate("Host", "partial sums", typ, "cpu")
     total = draft.allocate("Host", "sum", POINT, "cpu")
