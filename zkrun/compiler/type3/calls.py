@@ -8,9 +8,13 @@ from functools import lru_cache
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.infer import split_call
 from zkrun.compiler.type2.types import Poly, ValueType
+from zkrun.compiler.type3.chunk import Call, Chunk
+from zkrun.program.calls import resolve_call
+from zkrun.program.document import FunctionEntry
 from zkrun.program.functions.registry import signature
+from zkrun.program.signature import Call as ResolvedCall
 
-__all__ = ["Lowered", "lower"]
+__all__ = ["Lowered", "lower", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +67,15 @@ def lower(
 
 def _fused(expr: str, reads: tuple[int, ...], results: int) -> Lowered:
     return Lowered("fused_arith", (("expr", expr),), (None,) * results, reads, True)
+
+
+def resolve(chunk: Chunk, call: Call) -> ResolvedCall:
+    """A call of a chunk as its function's signature takes it."""
+    found, problems = resolve_call(
+        FunctionEntry(call.function, dict(call.params)),
+        chunk.curve_record,
+        tuple(chunk.registers[one].typ for one in call.written),
+        tuple(chunk.registers[one].typ for one in call.read),
+    )
+    assert found is not None, problems
+    return found

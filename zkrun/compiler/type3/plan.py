@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Graph, Result, Value, Vertex
 from zkrun.compiler.type2.types import memory_type
-from zkrun.compiler.type3.calls import Lowered, lower
+from zkrun.compiler.type3.calls import Lowered, lower, resolve
 from zkrun.compiler.type3.chunk import (
     ALIGNMENT,
     Call,
@@ -36,6 +36,7 @@ from zkrun.compiler.type3.chunk import (
 from zkrun.compiler.type3.liveness import Liveness, liveness
 from zkrun.compiler.type3.space import Space
 from zkrun.program import types
+from zkrun.program.signature import arguments_of
 
 __all__ = ["DoesNotFit", "Plan", "plan"]
 
@@ -153,7 +154,28 @@ class _Planner:
                 written.append(self._written(result, vertex, lowered, registers, device))
         self._ahead(position)
         read = tuple(registers[index] for index in lowered.reads)
-        self.chunk.emit(Call(lowered.function, lowered.params, tuple(written), read), self.source)
+        call = Call(lowered.function, lowered.params, tuple(written), read)
+        self.chunk.emit(call, self.source)
+        self._fill_rest(call)
+
+    def _fill_rest(self, call: Call) -> None:
+        """Zeros where a function leaves the end of a result as it was, which was nothing."""
+        resolved = resolve(self.chunk, call)
+        touched = resolved.signature.touched
+        if touched is None:
+            return
+        arguments, _ = arguments_of(resolved)
+        for register, argument, count in zip(
+            call.written, arguments, touched(resolved), strict=False
+        ):
+            n = types.length(self.chunk.registers[register].typ)
+            if argument.effect == "writes" and count < n:
+                self._fill_zero(register, count)
+
+    def _fill_zero(self, register: int, start: int) -> None:
+        n = types.length(self.chunk.registers[register].typ)
+        rest = self._view(register, (Sliced(start, n),))
+        self.chunk.emit(Call("fill", (("value", "zero"),), (rest,), ()), self.source)
 
     def _written(
         self,
@@ -212,10 +234,8 @@ class _Planner:
                 place = self._view(target, (Sliced(start, start + n),))
                 self.chunk.emit(Transfer(part, place), self.source)
             start += n
-        n = types.length(self.chunk.registers[target].typ)
-        if start < n:
-            rest = self._view(target, (Sliced(start, n),))
-            self.chunk.emit(Call("fill", (("value", "zero"),), (rest,), ()), self.source)
+        if start < types.length(self.chunk.registers[target].typ):
+            self._fill_zero(target, start)
 
     def _load(self, value: Value, operation: op.Operation, vertex: Vertex) -> None:
         if not self.live.uses.get(value):
@@ -229,9 +249,14 @@ class _Planner:
     def _finish(self) -> None:
         self.position, self.source = len(self.graph.vertices), None
 
+        returned: set[Value] = set()
+
         def assemble(result: Result) -> int:
             if isinstance(result, Value):
-                return self._fetch(result, "cpu")
+                viewed = self.live.views[result]
+                kept = result if viewed.metas else viewed.base  # a view as an array of its own
+                returned.add(kept)
+                return self._bring(kept, "cpu")
             items = tuple(assemble(one) for one in result)
             typ = types.Tuple(tuple(self.chunk.registers[item].typ for item in items))
             target = self.chunk.register(Register(typ, "cpu"))
@@ -241,7 +266,7 @@ class _Planner:
         self.chunk.result = assemble(self.graph.result)
         for value in list(self.copies):
             for device in list(self.copies[value]):
-                if device != "cpu" or (value, device) not in self.pinned:
+                if device != "cpu" or value not in returned:
                     self._drop(value, device)
 
     # -- where values are --------------------------------------------------------------------
@@ -251,7 +276,7 @@ class _Planner:
         viewed = self.live.views[value]
         base = self.copies[viewed.base]
         if not viewed.metas:
-            return self._bring(value, device)
+            return self._bring(viewed.base, device)
         if device not in base and self._is_part(value, viewed.base):
             return self._bring(value, device)
         return self._view(self._bring(viewed.base, device), viewed.metas)
@@ -508,7 +533,7 @@ class _Planner:
                 n = types.length(memory_type(self.graph.type(operand)))
                 operation = self.graph.vertices[operand.vertex].operation
                 if (
-                    self.live.uses[operand] == [position]
+                    self.live.uses.get(operand) == [position]
                     and self.live.views[operand].base == operand
                     and vertex.operands.count(operand) == 1
                     and not isinstance(operation, op.Input | op.Constant | op.Concatenate)

@@ -37,6 +37,6 @@ def missing() -> str | None:
 
 def workspace(call: Call) -> int:
     """The most bytes of scratch that a call takes, known without a GPU."""
-    from zkrun.devices.cuda import workspace
+    from zkrun.devices.cuda.scratch import FIXED, scratch_bytes
 
-    return workspace.FIXED + workspace.workspace(call)
+    return FIXED + scratch_bytes(call)

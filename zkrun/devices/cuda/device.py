@@ -27,6 +27,7 @@ from zkrun.devices.base import (
 )
 from zkrun.devices.cuda import copies
 from zkrun.devices.cuda.compile import compile_all
+from zkrun.devices.cuda.errors import told
 from zkrun.devices.cuda.functions import FACTORIES, installed
 from zkrun.devices.cuda.graphs import Lane
 from zkrun.devices.cuda.memory import SLAB, DevicePool, pinned
@@ -59,13 +60,10 @@ class CudaDevice(Device):
         self.name = name
         self.index = index
         self.account = Account(name, limit)
-        self.use()
-        self.pool = DevicePool(index, self.account)
         self.plans: dict[object, object] = {}  # what functions prepare before the run, by key
         self._functions: dict[object, Function] = {}
         self._lanes: dict[int, Lane] = {}
         self._notify = notify
-        self._immediate = Queue(self)
         self._immediate_lock = threading.RLock()
         self._arena: ReservedArena | None = None
         self._arena_memory = 0  # stays for the next run of the program
@@ -73,6 +71,14 @@ class CudaDevice(Device):
         self._opened = 0
         self._lock = threading.Lock()
         self._cancelled = self._closed = False
+        with told(self.account):
+            self.use()
+            self.pool = DevicePool(index, self.account)
+            try:
+                self._immediate = Queue(self)
+            except BaseException:
+                self.pool.close()
+                raise
 
     def use(self) -> None:
         """Makes this GPU the calling thread's."""
@@ -80,16 +86,19 @@ class CudaDevice(Device):
             runtime.setDevice(self.index)
 
     def reserve(self, nbytes: int) -> None:
-        self.use()
         if not self._arena_memory:
-            self._arena_memory = self.pool.allocate(nbytes, workspace=False)
+            self._arena_memory = self._take(nbytes)
         self._arena = ReservedArena(self.name, nbytes, self._arena_memory, None)
 
     def allocate(self, nbytes: int, offset: int | None) -> Block:
         if offset is not None:
             return ReservedArena.block(self._arena, self, offset, nbytes)
-        self.use()
-        return Block(self, self.pool.allocate(nbytes, workspace=False), nbytes)
+        return Block(self, self._take(nbytes), nbytes)
+
+    def _take(self, nbytes: int) -> int:
+        with told(self.account):
+            self.use()
+            return self.pool.allocate(nbytes, workspace=False)
 
     def free(self, block: Block) -> None:
         if self._arena is not None and block.arena:
@@ -170,6 +179,8 @@ class CudaDevice(Device):
 
     def _queue_at_once(self, runs: list[Run], to_host: bool) -> bool:
         """Queues a copy that nobody need wait for; whether it is one."""
+        if current.queue is not None and current.queue.captures:
+            raise MustBlock  # the host's memory may be another's when the graph comes again
         work = copies.at_once(runs, to_host)
         if work is None:
             return False
@@ -218,8 +229,8 @@ class CudaDevice(Device):
         if "gpu" not in call.signature.devices:
             raise RunFailed(f"{name} does not run on a GPU")
         factory = FACTORIES.get(name)
-        self.use()
-        with self._immediate_lock:
+        with told(self.account), self._immediate_lock:
+            self.use()
             launch = factory(call, self) if factory is not None else installed(call)
 
         def function(mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
@@ -244,8 +255,8 @@ class CudaDevice(Device):
         if current.queue is not None:
             yield current.queue
             return
-        self.use()
-        with self._immediate_lock:
+        with told(self.account), self._immediate_lock:
+            self.use()
             self._immediate.checks.clear()
             yield self._immediate
             runtime.streamSynchronize(self._immediate.handle)
@@ -265,7 +276,8 @@ class CudaDevice(Device):
             number = self._opened
             self._opened += 1
         name, lane = f"{self.name} stream {number}", partial(self._lane, number)
-        stream = CudaStream(self, name, clock, fail, lane)
+        with told(self.account):
+            stream = CudaStream(self, name, clock, fail, lane)
         with self._lock:
             self._streams.append(stream)
         return stream

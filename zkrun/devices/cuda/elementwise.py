@@ -35,9 +35,11 @@ THREADS = 256
 _TO_DEVICE = 1
 
 
-def launch_elements(kernel: Callable[..., None], stream: int, count: int, payload: bytes) -> None:
-    """Launches one thread an element."""
-    kernel(stream, blocks(count, THREADS), THREADS, payload)
+def launch_elements(
+    kernel: Callable[..., None], stream: int, count: int, payload: bytes, each: int = 1
+) -> None:
+    """Launches a thread for `each` elements."""
+    kernel(stream, blocks(count, each * THREADS), THREADS, payload)
 
 
 def upload(device: CudaDevice, payload: bytes) -> int:
@@ -71,23 +73,35 @@ def pairwise(operation: str) -> Factory:
 
 
 def poly_scale(call: Call, device: CudaDevice) -> Launch:
-    kernel = kernels(elementwise_unit(call.curve))["multiply_cyclic"]
+    multiply = _multiply_cyclic(call)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (c,), (a, s) = mutable, immutable
-        launch_elements(kernel, queue.handle, c.length, view(c) + view(a) + view(s))
+        multiply(queue, c, a, s)
 
     return launch
 
 
 def distribute_powers(call: Call, device: CudaDevice) -> Launch:
-    kernel = kernels(elementwise_unit(call.curve))["multiply_cyclic"]
+    multiply = _multiply_cyclic(call)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (a,), (powers,) = mutable, immutable
-        launch_elements(kernel, queue.handle, a.length, view(a) + view(a) + view(powers))
+        multiply(queue, a, a, powers)
 
     return launch
+
+
+def _multiply_cyclic(call: Call) -> Callable[[Queue, Data, Data, Data], None]:
+    """c[i] = a[i] b[i mod length of b]: (queue, c, a, b)."""
+    kernel = kernels(elementwise_unit(call.curve))["multiply_cyclic"]
+
+    def multiply(queue: Queue, c: Data, a: Data, b: Data) -> None:
+        if c.length:
+            payload = view(c) + view(a) + view(b) + struct.pack("<2Q", THREADS % b.length, 0)
+            launch_elements(kernel, queue.handle, c.length, payload, each=2)
+
+    return multiply
 
 
 def fill(call: Call, device: CudaDevice) -> Launch:

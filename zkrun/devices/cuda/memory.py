@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from cupy.cuda import runtime
 
 from zkrun.devices.account import Account, bytes_text
+from zkrun.devices.cuda.errors import OUT_OF_MEMORY
 
 __all__ = ["SLAB", "DevicePool", "PinnedSlabs", "pinned"]
 
 _NON_BLOCKING = 1
 _GRANULE = 256
-_OUT_OF_MEMORY = 2
 SLAB = 8 << 20
 """Bytes of a pinned slab."""
 
@@ -94,14 +94,14 @@ class DevicePool:
         try:
             return self._ready(size)
         except runtime.CUDARuntimeError as error:
-            if error.status != _OUT_OF_MEMORY:
+            if error.status != OUT_OF_MEMORY:
                 raise
         runtime.deviceSynchronize()  # memory that queued work still holds may come back
         runtime.memPoolTrimTo(self._pool, 0)
         try:
             return self._ready(size)
         except runtime.CUDARuntimeError as error:
-            if error.status != _OUT_OF_MEMORY:
+            if error.status != OUT_OF_MEMORY:
                 raise
             free, total = runtime.memGetInfo()
             raise self._account.refusal(

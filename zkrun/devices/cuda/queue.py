@@ -96,8 +96,8 @@ class Queue:
     def failure_word(self) -> tuple[int, int]:
         """(number, address) of a 32-bit word that is 0 when the work begins."""
         if not self._words:
+            self._words_pinned = self._words_pinned or runtime.hostAlloc(4 * _WORDS, 0)
             self._words = self.gpu.pool.allocate(4 * _WORDS)
-            self._words_pinned = runtime.hostAlloc(4 * _WORDS, 0)
             self.free_words = list(range(_WORDS))
         if not self.free_words:
             # As many failures are looked for as there are words: the oldest will soon be known.

@@ -1,4 +1,5 @@
-"""Running products, polynomials at a point, inverses: recurrence.cuh and batch_invert.cuh."""
+"""Running products, polynomials at a point, inverses: recurrence.cuh, evaluate.cuh and
+batch_invert.cuh."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from zkrun.devices.base import Data
 from zkrun.devices.cuda.launch import Values, blocks, kernels, view
 from zkrun.devices.cuda.queue import Queue
-from zkrun.devices.cuda.units import inversion_unit, recurrence_unit
+from zkrun.devices.cuda.units import evaluation_unit, inversion_unit, recurrence_unit
 from zkrun.program.signature import Call
 
 if TYPE_CHECKING:
@@ -25,12 +26,15 @@ __all__ = [
 
 _ITEM = 32
 # As in recurrence.cuh.
-_TILE_THREADS, _TILE, _JOINING, _POWERS = 128, 1024, 1024, 48
-_EVALUATION = 256
-_EVALUATION_BLOCKS = 1056
-# As in batch_invert.cuh.
-_FAN_IN, _THREADS, _TOP = 8, 256, 4096
-_TOP_THREADS = 512
+_TILE_THREADS, _TILE = 128, 1024
+_GROUP_THREADS, _GROUP = 256, 1024
+# As in evaluate.cuh.
+_EVALUATION_THREADS = 256
+_LEAST_LOG_ROWS, _MOST_LOG_ROWS, _EVALUATION_TILES = 2, 6, 512
+# As in batch_invert.cuh, and what is fastest on an H200: few runs leave the GPU idle, and many take
+# many inversions.
+_INVERSION_THREADS = 128
+_RUNS, _SHORTEST_RUN, _LONGEST_RUN = 1 << 15, 4, 128
 
 
 def scan_mul(call: Call, device: CudaDevice) -> Launch:
@@ -56,8 +60,9 @@ def kate_division(call: Call, device: CudaDevice) -> Launch:
 def _recurrence(call: Call, law: str) -> Callable[[Queue, Data, Data, int, int, int], None]:
     """The launches of one law: (queue, source, target, count, address of the first value, of x)."""
     found = kernels(recurrence_unit(call.curve))
-    join_tiles, join_all = found[f"join_tiles_{law}"], found[f"join_all_{law}"]
-    hand_down, prepare = found[f"hand_down_{law}"], found["recurrence_powers"]
+    join_tiles, join_groups = found[f"join_tiles_{law}"], found[f"join_groups_{law}"]
+    hand_down, hand_down_groups = found[f"hand_down_{law}"], found[f"hand_down_groups_{law}"]
+    powers_of_x = found["recurrence_powers"]
     for kernel in (join_tiles, hand_down):
         kernel.allow_shared(_TILE * _ITEM)
 
@@ -65,68 +70,65 @@ def _recurrence(call: Call, law: str) -> Callable[[Queue, Data, Data, int, int, 
         tiles = blocks(target.length, _TILE)
         if not tiles:
             return
-        joined = max(0, (blocks(tiles, _JOINING) - 1).bit_length())
-        before = queue.scratch((tiles * (_TILE_THREADS + 1) + _POWERS + _TILE_THREADS) * _ITEM)
-        sums = before + tiles * _TILE_THREADS * _ITEM
-        powers = sums + tiles * _ITEM
-        if x:
-            prepare(queue.handle, 1, 2 * _TILE_THREADS, struct.pack("<2Q", x, powers))
+        groups = blocks(tiles, _GROUP)
+        sizes = (tiles * _TILE_THREADS, tiles, groups, _TILE_THREADS + 1 + _GROUP_THREADS + 1)
+        addresses = [queue.scratch(sum(sizes) * _ITEM)]
+        for size in sizes[:-1]:
+            addresses.append(addresses[-1] + size * _ITEM)
         payload = b"".join(
             (
                 view(source),
                 view(target),
-                struct.pack("<8Q", before, sums, first, x, powers, count, tiles, joined),
+                struct.pack("<8Q", *addresses[:3], first, x, addresses[3], count, tiles),
             )
         )
-        join_tiles(queue.handle, tiles, _TILE_THREADS, payload, _TILE * _ITEM)
-        join_all(queue.handle, 1, _JOINING, payload)
-        hand_down(queue.handle, tiles, _TILE_THREADS, payload, _TILE * _ITEM)
+        stream = queue.handle
+        if x:
+            powers_of_x(stream, 2, _GROUP_THREADS, payload)
+        join_tiles(stream, tiles, _TILE_THREADS, payload, _TILE * _ITEM)
+        if groups > 1:
+            join_groups(stream, groups, _GROUP_THREADS, payload)
+        hand_down_groups(stream, groups, _GROUP_THREADS, payload)
+        hand_down(stream, tiles, _TILE_THREADS, payload, _TILE * _ITEM)
 
     return run
 
 
 def evaluate(call: Call, device: CudaDevice) -> Launch:
-    found = kernels(recurrence_unit(call.curve))
-    table, tiles, total = (found[n] for n in ("evaluation_table", "evaluate_tiles", "sum_tiles"))
+    found = kernels(evaluation_unit(call.curve))
+    powers_of_x, evaluate_tiles, sum_tiles = (
+        found[name] for name in ("evaluation_powers", "evaluate_tiles", "sum_tiles")
+    )
+    threads, powers = _EVALUATION_THREADS, 2 * (_EVALUATION_THREADS + 1)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (y,), (a, x) = mutable, immutable
-        rows = max(4, blocks(a.length, _EVALUATION * _EVALUATION_BLOCKS))
-        grid = blocks(a.length, _EVALUATION * rows)
-        entries = _EVALUATION + 1 + grid
-        powers = queue.scratch((entries + grid) * _ITEM)
+        rows = blocks(a.length, threads * _EVALUATION_TILES)
+        log_rows = min(max((rows - 1).bit_length(), _LEAST_LOG_ROWS), _MOST_LOG_ROWS)
+        tiles = max(1, blocks(a.length, threads << log_rows))
+        place = queue.scratch((powers + tiles) * _ITEM)
         payload = view(a) + struct.pack(
-            "<7Q", _address(x), powers, powers + entries * _ITEM, _address(y), rows, grid, 0
+            "<7Q",
+            *(_address(x), place, place + powers * _ITEM, _address(y), log_rows, tiles, 0),
         )
-        table(queue.handle, blocks(entries, 128), 128, payload)
-        tiles(queue.handle, grid, _EVALUATION, payload)
-        total(queue.handle, 1, _EVALUATION, payload)
+        powers_of_x(queue.handle, 2, threads, payload)
+        evaluate_tiles(queue.handle, tiles, threads, payload)
+        sum_tiles(queue.handle, 1, threads, payload)
 
     return launch
 
 
 def batch_invert(call: Call, device: CudaDevice) -> Launch:
-    found = kernels(inversion_unit(call.curve))
-    multiply, invert, top = (found[n] for n in ("multiply_groups", "invert_groups", "invert_top"))
+    invert_runs = kernels(inversion_unit(call.curve))["invert_runs"]
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (a,) = mutable
         if not a.length:
             return
-        sizes = [a.length]
-        while sizes[-1] > _TOP:
-            sizes.append(blocks(sizes[-1], _FAN_IN))
-        place = queue.scratch(sum(sizes[1:]) * _ITEM) if len(sizes) > 1 else 0
-        lower, levels = view(a), []
-        for size in sizes[1:]:
-            levels.append((size, lower + struct.pack("<2Q", place, size)))
-            lower = struct.pack("<4Q", place, size, 0, size)
-            place += size * _ITEM
-        for size, payload in levels:
-            multiply(queue.handle, blocks(size, _THREADS), _THREADS, payload)
-        top(queue.handle, 1, _TOP_THREADS, lower + bytes(16))
-        for size, payload in reversed(levels):
-            invert(queue.handle, blocks(size, _THREADS), _THREADS, payload)
+        run = min(max(a.length // _RUNS, _SHORTEST_RUN), _LONGEST_RUN)
+        stride = blocks(a.length, run)
+        payload = view(a) + struct.pack("<2Q", queue.scratch(a.length * _ITEM), stride)
+        invert_runs(queue.handle, blocks(stride, _INVERSION_THREADS), _INVERSION_THREADS, payload)
 
     return launch
 

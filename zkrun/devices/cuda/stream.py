@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 from cupy.cuda import runtime
 
 from zkrun.devices.base import Cancelled, Clock, Event, Stream, Work
+from zkrun.devices.cuda.errors import explain
 from zkrun.devices.cuda.graphs import Lane, Mark
 from zkrun.devices.cuda.queue import Check, MustBlock, Queue, current
-from zkrun.errors import RunFailed
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
@@ -112,12 +112,16 @@ class CudaStream(Queue, Stream):
         self._closing = False
         self._awaited = 0  # flights, and threads, that make landing urgent
         self._last = 0  # when the work before ended
-        self._base = self._new_event()
-        runtime.eventRecord(self._base, self.handle)
-        runtime.eventSynchronize(self._base)
-        self._base_time = time.perf_counter_ns()
         self._worker = threading.Thread(target=self._loop, name=name, daemon=True)
-        self._worker.start()
+        try:
+            self._base = self._new_event()
+            runtime.eventRecord(self._base, self.handle)
+            runtime.eventSynchronize(self._base)
+            self._base_time = time.perf_counter_ns()
+            self._worker.start()
+        except BaseException:
+            self._give_back()
+            raise
 
     def run(self, at: int, work: Work) -> None:
         with _lock:
@@ -137,10 +141,8 @@ class CudaStream(Queue, Stream):
     def record(self, at: int, event: Event) -> None:
         with _lock:
             if self._error is None:
-                if self._operations:
-                    self._operations.append(_Operation("record", at, None, event))
-                else:
-                    self._record(at, event)
+                self._operations.append(_Operation("record", at, None, event))
+                self._advance()
                 return
         event.complete(self._error)
 
@@ -183,10 +185,13 @@ class CudaStream(Queue, Stream):
         if self._worker is not threading.current_thread():
             self._worker.join()
         self.device.use()
+        self._give_back()
+        self.device.forget(self)
+
+    def _give_back(self) -> None:
         self.close_queue()
         for cuda in self._all_events:
             runtime.eventDestroy(cuda)
-        self.device.forget(self)
 
     # What follows up to the worker's part is called with the lock held.
 
@@ -197,6 +202,7 @@ class CudaStream(Queue, Stream):
         submitted = time.perf_counter_ns()
         try:
             work()
+            self._fly("run", at, submitted, None)
         except MustBlock:
             self.checks.clear()
             return False
@@ -205,7 +211,6 @@ class CudaStream(Queue, Stream):
             return True
         finally:
             current.queue, current.may_block = before, True
-        self._fly("run", at, submitted, None)
         return True
 
     def _replay(self, works: Sequence[tuple[int, Work]], key: object) -> bool:
@@ -215,11 +220,7 @@ class CudaStream(Queue, Stream):
         if graph is None:
             return False
         submitted = time.perf_counter_ns()
-        try:
-            runtime.graphLaunch(graph.handle, self.handle)
-        except BaseException as error:  # told to the engine, which ends the run
-            self._stop(works[0][0], error)
-            return True
+        runtime.graphLaunch(graph.handle, self.handle)
         self.checks = [check for mark in graph.marks for check in mark.checks]
         self._fly("run", works[-1][0], submitted, None, graph.marks)
         return True
@@ -256,7 +257,14 @@ class CudaStream(Queue, Stream):
         """Gives the GPU what needs not wait any more."""
         while self._operations and self._error is None:
             head = self._operations.popleft()  # so that whoever this wakes does not meet it again
-            if head.blocks or not self._start(head):
+            try:
+                started = not head.blocks and self._start(head)
+            except BaseException as error:  # told to the engine, which ends the run
+                self._stop(head.at, error)
+                if head.kind == "record" and head.event is not None:
+                    head.event.complete(self._error)
+                return
+            if not started:
                 self._operations.appendleft(head)
                 self._changed.notify_all()
                 return
@@ -299,8 +307,7 @@ class CudaStream(Queue, Stream):
             self._changed.notify_all()
 
     def _stop(self, at: int, error: BaseException) -> None:
-        if isinstance(error, runtime.CUDARuntimeError):
-            error = RunFailed(f"{self.device.name}: the GPU failed: {error}")
+        error = explain(error, self.device.account)
         if self._error is None and not isinstance(error, Cancelled):
             self._fail(at, error)  # first, or those who wait for the work would fail before it
         self.cancel(error)

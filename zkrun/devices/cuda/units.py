@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zkrun.algebra.curves import CURVES, Curve
-from zkrun.devices.cuda.fused_unit import unit_of
+from zkrun.devices.cuda.fused_unit import fused_of
 from zkrun.devices.cuda.groups import curve_type, field_type, group_type
 from zkrun.devices.cuda.sources import Unit
 from zkrun.program.signature import Call
@@ -17,6 +17,7 @@ from zkrun.program.types import PointArray
 __all__ = [
     "all_units",
     "elementwise_unit",
+    "evaluation_unit",
     "inversion_unit",
     "msm_units",
     "ntt_unit",
@@ -45,12 +46,12 @@ def units_of(call: Call) -> tuple[Unit, ...]:
         assert isinstance(bases, PointArray)
         return msm_units(curve, bases.group)
     if name == "fused_arith":
-        return (unit_of(call),)
+        return (fused_of(call).unit,)
     one = {
         "ntt": ntt_unit,
         "permute": permutation_unit,
         "batch_invert": inversion_unit,
-        "evaluate": recurrence_unit,
+        "evaluate": evaluation_unit,
         "kate_division": recurrence_unit,
         "scan_mul": recurrence_unit,
     }.get(name)
@@ -71,6 +72,7 @@ def scalar_units(curve: Curve) -> tuple[Unit, ...]:
         ntt_unit(curve),
         elementwise_unit(curve),
         recurrence_unit(curve),
+        evaluation_unit(curve),
         inversion_unit(curve),
         permutation_unit(curve),
     )
@@ -111,22 +113,25 @@ def recurrence_unit(curve: Curve) -> Unit:
         (
             *(
                 (f"{name}_{law}", f"{name}<{field}, {typ}>")
-                for name in ("join_tiles", "join_all", "hand_down")
+                for name in ("join_tiles", "join_groups", "hand_down_groups", "hand_down")
                 for law, typ in laws
             ),
-            *(
-                (name, f"{name}<{field}>")
-                for name in ("recurrence_powers", "evaluation_table", "evaluate_tiles", "sum_tiles")
-            ),
+            ("recurrence_powers", f"recurrence_powers<{field}>"),
         ),
     )
+
+
+def evaluation_unit(curve: Curve) -> Unit:
+    """The kernels of evaluate.cuh over the curve's scalar field."""
+    field = field_type(curve, "scalar")
+    names = ("evaluation_powers", "evaluate_tiles", "sum_tiles")
+    return Unit("evaluate.cuh", tuple((name, f"{name}<{field}>") for name in names))
 
 
 def inversion_unit(curve: Curve) -> Unit:
     """The kernels of batch_invert.cuh over the curve's scalar field."""
     field = field_type(curve, "scalar")
-    names = ("multiply_groups", "invert_groups", "invert_top")
-    return Unit("batch_invert.cuh", tuple((name, f"{name}<{field}>") for name in names))
+    return Unit("batch_invert.cuh", (("invert_runs", f"invert_runs<{field}>"),))
 
 
 def permutation_unit(curve: Curve) -> Unit:

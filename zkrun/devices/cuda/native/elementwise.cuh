@@ -1,5 +1,5 @@
-// Functions of each element by itself. A thread takes one element; what it reads and writes of an
-// array is one element too, so that an output may be exactly an input.
+// Functions of each element by itself. A thread takes an element or two; what it reads and writes of
+// an array are the same, so that an output may be exactly an input.
 #pragma once
 
 #include "field.hpp"
@@ -11,9 +11,10 @@ namespace zkrun {
 
 inline constexpr int elementwise_threads = 256;
 
-// The element that a thread of an element-wise kernel takes.
-__device__ __forceinline__ uint64_t element_number() {
-  return blockIdx.x * static_cast<uint64_t>(elementwise_threads) + threadIdx.x;
+// The element that a thread of an element-wise kernel takes; `number` of the `each` that it takes.
+__device__ __forceinline__ uint64_t element_number(uint32_t each = 1, uint32_t number = 0) {
+  return blockIdx.x * static_cast<uint64_t>(each * elementwise_threads) +
+         (number * elementwise_threads + threadIdx.x);
 }
 
 template <class F>
@@ -25,6 +26,13 @@ struct Pairwise {
 template <class F>
 __device__ __forceinline__ void store_element(const DeviceView<F>& a, uint64_t i, const F& x) {
   store_whole_sectors(i < a.length ? a.at(i) : nullptr, x);
+}
+
+// The same by each thread alone. Where multiplications take as long as the memory, exchanging halves
+// costs more than whole sectors spare.
+template <class F>
+__device__ __forceinline__ void store_plainly(const DeviceView<F>& a, uint64_t i, const F& x) {
+  if (i < a.length) store(a.at(i), x);
 }
 
 template <class F>
@@ -46,22 +54,33 @@ __global__ void __launch_bounds__(elementwise_threads) pairwise(const Pairwise<F
   store_element(job.c, i, c);
 }
 
-// c[i] = a[i] b[i mod length of b]: scaling, where b is one element.
+// c[i] = a[i] b[i mod period], where the period is b's length: scaling, where b is one element.
 template <class F>
-__global__ void __launch_bounds__(elementwise_threads) multiply_cyclic(const Pairwise<F> job) {
-  const uint64_t i = element_number();
+struct Cyclic {
+  DeviceView<F> c, a, b;
+  uint64_t step;  // elementwise_threads mod period
+  uint64_t padding;
+};
+
+// A thread takes two elements, so that the one's multiplication hides the other's way to memory.
+template <class F>
+__global__ void __launch_bounds__(elementwise_threads, 5) multiply_cyclic(const Cyclic<F> job) {
+  const uint64_t first = element_number(2, 0), second = element_number(2, 1);
+  const F x = load_or_zero(job.a, first), y = load_or_zero(job.a, second);
   const uint64_t period = job.b.length;
-  uint64_t j = 0;
+  uint64_t i = 0;
   if (period > 1) {
-    if ((i | period) >> 32 == 0) {
-      j = static_cast<uint32_t>(i) % static_cast<uint32_t>(period);
-    } else {
-      j = i % period;
-    }
+    i = (first | period) >> 32 == 0
+            ? static_cast<uint32_t>(first) % static_cast<uint32_t>(period)
+            : first % period;
   }
-  F c = F::zero();
-  if (i < job.c.length) c = load(job.a.at(i)) * load(job.b.at(j));
-  store_element(job.c, i, c);
+  F factor = load(job.b.at(i));
+  store_plainly(job.c, first, x * factor);
+  if (period > 1) {
+    i += job.step;
+    factor = load(job.b.at(i < period ? i : i - period));
+  }
+  store_plainly(job.c, second, y * factor);
 }
 
 // a[i] *= low[i mod 2^log_low] high[i >> log_low].
@@ -104,7 +123,6 @@ struct ScalarInverse {
   uint32_t* failed;
 };
 
-// Stack frame of invert_scalar<*>: invert() takes its argument by address.
 template <class F>
 __global__ void __launch_bounds__(32) invert_scalar(const ScalarInverse<F> job) {
   if (threadIdx.x != 0) return;

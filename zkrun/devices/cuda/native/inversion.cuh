@@ -164,7 +164,7 @@ __device__ __forceinline__ void apply_modulo(const Transition& t, Signed30<n>& d
 // 1 / a, and 0 for 0. Should limbs of `a` be p or more, as a faulty program may leave them, the
 // steps end all the same: they are as many as bring any such value to 0.
 template <class P>
-__device__ __noinline__ Fp<P> invert(const Fp<P>& a) {
+__device__ __noinline__ Fp<P> invert(const Fp<P> a) {
   constexpr int n = (64 * P::N + 2 + 29) / 30;
   using Integer = steps::Signed30<n>;
   const Limbs<P::N> modulus = P::modulus();

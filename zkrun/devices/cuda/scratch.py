@@ -11,7 +11,7 @@ from zkrun.devices.cuda.msm_plan import choose_window_bits, make_plan, vectors_p
 from zkrun.program.signature import Call
 from zkrun.program.types import length
 
-__all__ = ["FIXED", "MULTIPROCESSORS", "workspace"]
+__all__ = ["FIXED", "MULTIPROCESSORS", "scratch_bytes"]
 
 MULTIPROCESSORS = 160
 FIXED = 1 << 21
@@ -20,7 +20,7 @@ FIXED = 1 << 21
 _ITEM = 32
 
 
-def workspace(call: Call) -> int:
+def scratch_bytes(call: Call) -> int:
     """At most so many bytes of scratch for a call, `FIXED` not included."""
     n = max((length(typ) for typ in (*call.mutable, *call.immutable)), default=0)
     match call.signature.name:

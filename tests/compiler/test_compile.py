@@ -1,0 +1,88 @@
+"""Compiled programs: valid without a warning, and their results those of the oracle.
+
+Vertices are put on random devices with random budgets, so that values are evicted, brought back,
+sliced on the way and written in place in every order.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import zkrun
+from graphs import Case, random_cases
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from interpreter import document_values, interpret
+
+from zkrun.algebra.curves import CURVES
+from zkrun.analysis.analyse import analyse
+from zkrun.compiler.compile import compile_placed
+from zkrun.compiler.type2 import operations as op
+from zkrun.compiler.type2.graph import Graph
+from zkrun.compiler.type2.placement import may_run_on
+from zkrun.compiler.type3.plan import DoesNotFit
+from zkrun.runtime.random import key, keystream
+
+SEED = 11
+
+
+def drawn(graph: Graph) -> list[int]:
+    """What the Randoms of a graph draw under SEED, in order."""
+    randoms = [v.operation.n for v in graph.vertices if isinstance(v.operation, op.Random)]
+    found = []
+    for number, n in enumerate(randoms):
+        stream = bytes(keystream(key(SEED), number, 0, n))
+        words = (stream[i : i + 64] for i in range(0, len(stream), 64))
+        found += [int.from_bytes(word, "little") % CURVES[graph.curve].r for word in words]
+    return found
+
+
+def run(program: Any, inputs: dict[str, Any], **options: Any) -> Any:
+    found = zkrun.run(program, inputs, zkrun.Options(gpu="virtual", seed=SEED, **options))
+    return found.result.values
+
+
+def on_devices(graph: Graph, choose: random.Random, devices: list[str]) -> Graph:
+    """Every vertex on a random one of the devices that it may run on."""
+    return replace(
+        graph,
+        vertices=tuple(
+            replace(
+                vertex,
+                device=choose.choice(
+                    [one for one in devices if may_run_on(graph, vertex, one)] or ["cpu"]
+                ),
+            )
+            for vertex in graph.vertices
+        ),
+    )
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=random_cases(), seed=st.integers(0, 2**32), share=st.integers(10, 100))
+def test_results_on_random_devices_with_random_budgets(case: Case, seed: int, share: int) -> None:
+    graph = case.graph
+    expected = document_values(interpret(graph, case.inputs, drawn(graph)))
+    choose = random.Random(seed)
+    devices = choose.choice([["cpu"], ["gpu:0"], ["cpu", "gpu:0"], ["cpu", "gpu:0", "gpu:1"]])
+    placed = on_devices(graph, choose, devices)
+    memory: dict[str, int | None] = dict.fromkeys(("cpu", *devices))
+    compiled = compile_placed(placed, memory, disk=False)
+    if choose.random() < 0.8:
+        tight = {
+            device: nbytes * share // 100
+            for device, nbytes in compiled.peak.items()
+            if device in memory
+        }
+        try:
+            compiled = compile_placed(placed, tight, disk=choose.random() < 0.8)
+        except DoesNotFit:
+            pass
+        else:
+            for device, most in tight.items():
+                assert compiled.peak.get(device, 0) <= most
+    assert [d.to_json() for d in analyse(compiled.program).diagnostics] == []
+    inputs = {name: case.inputs[name] for name in graph.inputs}
+    assert run(compiled.program, inputs, sanitize=True) == expected
