@@ -79,9 +79,10 @@ class Mismatch(ZkrunError):
 
 
 class ResourceLimit(ZkrunError):
-    """Memory, disk space or time ran out."""
+    """Memory, disk space or time ran out. `device` is the one that has no more memory, if any."""
 
     exit_code = 6
+    device: str | None = None
 
 
 class Interrupted(ZkrunError):

@@ -85,10 +85,12 @@ class Account:
 
     def refusal(self, nbytes: int, reason: str) -> ResourceLimit:
         """The error for `nbytes` more that cannot be had."""
-        return ResourceLimit(
+        error = ResourceLimit(
             f"{self.device}: {bytes_text(nbytes)} more cannot be taken: "
             f"{bytes_text(self.current)} held already, and {reason}"
         )
+        error.device = self.device
+        return error
 
 
 def bytes_text(nbytes: int) -> str:

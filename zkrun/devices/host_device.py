@@ -103,10 +103,12 @@ class HostDevice(Device):
                 raise Cancelled("the run was cancelled") from None
             except MemoryError:
                 check()
-                raise ResourceLimit(
+                error = ResourceLimit(
                     f"{account.device}: no memory for the workspace of {name}; "
                     f"{bytes_text(account.current)} are held"
-                ) from None
+                )
+                error.device = account.device
+                raise error from None
 
         return run
 

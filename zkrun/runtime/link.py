@@ -7,7 +7,8 @@ implementation for the types it will see. The loop of a thread then only calls s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from zkrun.algebra.curves import Curve
@@ -18,6 +19,7 @@ from zkrun.program.instructions import FuncCall
 from zkrun.program.signature import Call
 from zkrun.program.types import Typ
 from zkrun.runtime.chains import Chain, find_chains
+from zkrun.runtime.holders import holders
 from zkrun.runtime.ranges import in_range, name_of
 from zkrun.runtime.state import Body, Run
 
@@ -65,6 +67,10 @@ class Linker:
             index = self._slots[variable] = len(self._slots)
             self.run.slots.append(None)
         return index
+
+    def variables(self) -> Iterable[tuple[int, int]]:
+        """(variable, index of its slot), in the order in which the program comes to them."""
+        return self._slots.items()
 
     def device(self, name: str) -> Device:
         return self.run.devices[name]
@@ -146,6 +152,7 @@ def link(linker: Linker, types: Mapping[int, CallTypes]) -> None:
     from zkrun.runtime.steps import STEPS
 
     run, program = linker.run, linker.program
+    run.holders = partial(holders, linker)
     linker.foresee(types)
     main = Body(None, 0)
     run.bodies.append(main)

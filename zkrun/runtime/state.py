@@ -86,6 +86,7 @@ class Run:
         self.result: Value = None
         self.sanitizer: Sanitizer | None = None
         self.failure: BaseException | None = None
+        self.holders: Callable[[str], str] = lambda device: ""  # who holds a device's memory
         self.stop: list[bool] = []  # holds one item once the run has failed: the cheapest flag
         self.started: list[Body] = []
         self.lock = threading.Lock()
@@ -130,6 +131,9 @@ class Run:
         with self.lock:
             if self.failure is not None:
                 return
+            if isinstance(error, ResourceLimit) and error.device is not None:
+                held = self.holders(error.device)
+                error.args = (f"{error}; {held}" if held else str(error),)
             self.failed = perf_counter_ns()
             self.failure = error if at is None else locate(error, self.places[at])
             self.stop.append(True)
