@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         TranscriptValue,
         permute,
     )
+    from zkrun.compiler.type2.codec import load_graph, save_graph
     from zkrun.compiler.type2.graph import Graph, GraphError
     from zkrun.program.types import Point, PointArray, Scalar, Transcript
 
@@ -41,7 +42,9 @@ __all__ = [
     "ScalarValue",
     "Transcript",
     "TranscriptValue",
+    "load_graph",
     "permute",
+    "save_graph",
 ]
 
 _HOMES = {
@@ -51,6 +54,8 @@ _HOMES = {
     "PointArray": "zkrun.program.types",
     "Scalar": "zkrun.program.types",
     "Transcript": "zkrun.program.types",
+    "load_graph": "zkrun.compiler.type2.codec",
+    "save_graph": "zkrun.compiler.type2.codec",
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -84,9 +84,9 @@ SECTIONS: dict[str, Callable[[], str]] = {
 """The name in the markers of each section."""
 
 
-def refreshed(document: str) -> str:
+def refreshed(document: str, sections: Mapping[str, Callable[[], str]] = SECTIONS) -> str:
     """The document with what stands between its markers written anew."""
-    for name, section in SECTIONS.items():
+    for name, section in sections.items():
         begin, end = f"<!-- begin generated: {name} -->", f"<!-- end generated: {name} -->"
         head, found, rest = document.partition(begin)
         if found:

@@ -22,10 +22,10 @@ from zkrun.program.reading import DocumentFormat, read_document
 from zkrun.program.shape import read_shape
 from zkrun.program.types import MAX_INTEGER
 
-__all__ = ["decode", "encode", "load", "save", "to_raw"]
+__all__ = ["decode", "encode", "load_graph", "save_graph", "to_raw"]
 
 
-def load(path: str | Path) -> Graph:
+def load_graph(path: str | Path) -> Graph:
     """The graph in a file, or on standard input for `-`; its constants' files lie beside it.
 
     Raises UsageError where the file cannot be read, InvalidProgram where it is no graph.
@@ -44,7 +44,7 @@ def decode(data: bytes, folder: Path | None = None) -> Graph:
     return read_graph(document, folder)
 
 
-def save(graph: Graph, path: str | Path) -> None:
+def save_graph(graph: Graph, path: str | Path) -> None:
     """Writes a graph: JSON where the path ends in .json, else MessagePack; whole or not at all.
 
     Raises UsageError where it would no longer lie beside the files of its constants.

@@ -102,16 +102,22 @@ class Add(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Subtract(Operation):
+    """a − b, of coefficients as `Add`."""
+
     name: ClassVar[str] = "subtract"
 
 
 @dataclass(frozen=True, slots=True)
 class Multiply(Operation):
+    """a·b, value by value where a or b is a polynomial."""
+
     name: ClassVar[str] = "multiply"
 
 
 @dataclass(frozen=True, slots=True)
 class Negate(Operation):
+    """−a."""
+
     name: ClassVar[str] = "negate"
 
 
@@ -204,6 +210,8 @@ class Random(Operation):
 
 @dataclass(frozen=True, slots=True)
 class NewTranscript(Operation):
+    """An empty transcript."""
+
     name: ClassVar[str] = "transcript"
     hash: Literal["blake2b", "keccak256"]
 

@@ -31,7 +31,9 @@ __all__ = ["emit"]
 
 def emit(chunk: Chunk, schedule: Schedule, graph: Graph) -> Program:
     """The program of a chunk whose waits are scheduled. The graph has its inputs and constants."""
-    return _Emitter(chunk, schedule, graph).program()
+    made = _Emitter(chunk, schedule, graph).program()
+    made.folder = graph.folder
+    return made
 
 
 class _Emitter:
