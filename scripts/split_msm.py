@@ -26,6 +26,7 @@ from drafts import Draft, Json
 import zkrun
 from zkrun.algebra.curves import BN254
 from zkrun.devices.cpu.native_module import native
+from zkrun.report.summary import summarise
 from zkrun.report.text import duration
 from zkrun.runtime.trace import last_trace_path
 
@@ -113,6 +114,7 @@ def measure(count: int, gpus: int, iterations: int, gpu: Literal["real", "virtua
     given = {"scalars": random_scalars(count, 1)}
     options = zkrun.Options(gpu=gpu, warmup=3, iterations=iterations)
     walls, values = [], []
+    print(f"{count} points of BN254, scalars brought from the CPU")
     with tempfile.TemporaryDirectory() as folder:
         write_bases(Path(folder), count)
         for number in (1, gpus):
@@ -121,8 +123,13 @@ def measure(count: int, gpus: int, iterations: int, gpu: Literal["real", "virtua
             outcome = zkrun.run(zkrun.load(path), given, options)
             walls.append(statistics.median(outcome.trace.iterations))
             values.append(outcome.result.values)
-            print(f"{count} points, {', '.join(names):<12} {duration(walls[-1]):>10}", flush=True)
             outcome.trace.save(last_trace_path())
+            sums = [f for f in summarise(outcome.trace).functions if f.device in names]
+            longest = duration(max(each.total for each in sums))
+            print(
+                f"{', '.join(names):<14}{duration(walls[-1]):>10}, of which msm {longest}",
+                flush=True,
+            )
     faster = walls[0] / walls[1]
     equal = values[0] == values[1]
     print(f"{faster:.2f} times one GPU (at least {LEAST}), {'equal' if equal else 'DIFFERENT'}")
