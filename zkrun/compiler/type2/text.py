@@ -18,7 +18,7 @@ from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Graph, Result, Value, Vertex
 from zkrun.program.text import printable
 
-__all__ = ["lines", "value_names"]
+__all__ = ["applied", "lines", "operation_text", "value_names"]
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _INFIX: dict[type[op.Operation], str] = {op.Add: "+", op.Subtract: "-", op.Multiply: "*"}
@@ -35,7 +35,9 @@ def lines(graph: Graph) -> Iterator[str]:
             for output, typ in enumerate(vertex.types)
         )
         comment = _comment(vertex, names[index])
-        yield printable(f"  {results} = {_right(vertex, names, graph)}{comment}")
+        operands = [_value(operand, names, graph) for operand in vertex.operands]
+        right = operation_text(vertex.operation, operands)
+        yield printable(f"  {results} = {right}{comment}")
     yield printable(f"  return {_result(graph.result, names, graph)}")
 
 
@@ -61,16 +63,15 @@ def _result(result: Result, names: Sequence[str], graph: Graph) -> str:
     return f"({', '.join(_result(one, names, graph) for one in result)})"
 
 
-def _right(vertex: Vertex, names: Sequence[str], graph: Graph) -> str:
-    """What stands on the right of the sign: the operation on its operands."""
-    operands = [_value(operand, names, graph) for operand in vertex.operands]
-    match vertex.operation:
+def operation_text(operation: op.Operation, operands: Sequence[str]) -> str:
+    """An operation on operands, which are given as texts."""
+    match operation:
         case op.Number(value=value):
             return _plain(value)
         case op.Input(entry=entry) | op.Constant(entry=entry):
-            return f'{vertex.operation.name} "{entry}"'
+            return f'{operation.name} "{entry}"'
         case op.Add() | op.Subtract() | op.Multiply():
-            return f" {_INFIX[type(vertex.operation)]} ".join(operands)
+            return f" {_INFIX[type(operation)]} ".join(operands)
         case op.Negate():
             return f"-{operands[0]}"
         case op.Power(exponent=exponent):
@@ -84,13 +85,14 @@ def _right(vertex: Vertex, names: Sequence[str], graph: Graph) -> str:
         case op.View(form=form, coset=coset):
             return f"{operands[0]} as {form}" + (f" on coset {coset:#x}" if coset != 1 else "")
         case op.Call(function=function, params=params):
-            return _applied(function, dict(params), operands)
+            return applied(function, dict(params), operands)
         case other:
             given = {field.name: getattr(other, field.name) for field in fields(other)}
-            return _applied(other.name, given, operands)
+            return applied(other.name, given, operands)
 
 
-def _applied(name: str, params: dict[str, Any], operands: Sequence[str]) -> str:
+def applied(name: str, params: dict[str, Any], operands: Sequence[str]) -> str:
+    """A function with its parameters on operands: `ntt(inverse=true) %7`."""
     shown = ", ".join(f"{key}={_plain(value)}" for key, value in params.items())
     called = f"{name}({shown})" if shown else name
     return f"{called} {', '.join(operands)}".rstrip()
