@@ -22,6 +22,7 @@ import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -148,8 +149,14 @@ def workspace(device: str, call: Call) -> int:
     """
     if not device.startswith("gpu:"):
         return 0
+    return max((states(call) for states in _workspaces()), default=0)
+
+
+@cache
+def _workspaces() -> tuple[Callable[[Call], int], ...]:
+    """What each kind of GPU says of the scratch memory of calls."""
     states = (getattr(kind, "workspace", None) for _, kind in _gpu_kinds())
-    return max((state(call) for state in states if state is not None), default=0)
+    return tuple(state for state in states if state is not None)
 
 
 def _kind_of(name: str, gpu: str) -> Any:

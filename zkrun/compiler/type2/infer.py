@@ -266,6 +266,12 @@ def _msm(params: dict[str, Any], operands: Types) -> Types:
     return tuple(Point(operands[0].group) for _ in operands[1:])
 
 
+def _points(params: dict[str, Any], operands: Types) -> Types:
+    if not operands or not all(isinstance(typ, Point) for typ in operands):
+        raise Refusal("assemble_points takes points, at least one")
+    return (PointArray(len(operands), operands[0].group),)  # type: ignore[union-attr]  # a Point
+
+
 def _coefficients(params: dict[str, Any], operands: Types) -> Poly:
     if not operands or not isinstance(operands[0], Poly):
         raise Refusal("a polynomial comes first")
@@ -291,6 +297,7 @@ _RESULTS: dict[str, Callable[[dict[str, Any], Types], Types]] = {
     "distribute_powers": _first,
     "permute": lambda params, operands: operands,
     "interpolate": lambda params, operands: (Poly(len(operands) // 2, "coefficients"),),
+    "assemble_points": _points,
     "assemble_poly": lambda params, operands: (Poly(len(operands), "coefficients"),),
     "hash_transcript": _first,
     "write_transcript": _first,

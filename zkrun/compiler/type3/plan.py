@@ -48,11 +48,14 @@ _SMALL = 4096
 
 
 class DoesNotFit(Exception):
-    """No room for `nbytes` more on a device at the vertex at `position`, whatever leaves."""
+    """No room for `nbytes` more on a device at a vertex, whatever leaves.
 
-    def __init__(self, device: str, position: int, nbytes: int) -> None:
+    The vertex is None where it is not even enough for what is there all the time.
+    """
+
+    def __init__(self, device: str, nbytes: int, what: Vertex | None = None) -> None:
         super().__init__(f"{nbytes} bytes have no room on {device}")
-        self.device, self.position, self.nbytes = device, position, nbytes
+        self.device, self.nbytes, self.what = device, nbytes, what
 
 
 @dataclass(slots=True)
@@ -372,11 +375,15 @@ class _Planner:
 
         window = space.find(nbytes, next_use)
         if window is None:
-            raise DoesNotFit(device, self.position, nbytes)
+            raise self._no_room(device, nbytes)
         for victim in window.victims:
             self._evict(victim, device)
         space.take(window.offset, nbytes, value)
         return window.offset
+
+    def _no_room(self, device: str, nbytes: int) -> DoesNotFit:
+        vertices = self.graph.vertices
+        return DoesNotFit(device, nbytes, vertices[min(self.position, len(vertices) - 1)])
 
     def _is_open(self, value: Value) -> bool:
         """Whether it is a concatenation that is not complete yet."""
@@ -387,9 +394,9 @@ class _Planner:
         others = [other for other in self.copies[value] if other != device]
         if not others and not self._is_redundant(value):
             refuge = "disk" if device == "cpu" else "cpu"
-            if refuge == "disk" and "disk" not in self.budgets:
-                raise DoesNotFit(device, self.position, 0)
             nbytes = types.size(memory_type(self.graph.type(value)), self.chunk.curve_record)
+            if refuge == "disk" and "disk" not in self.budgets:
+                raise self._no_room(device, nbytes)
             self.plan.evicted[device] = self.plan.evicted.get(device, 0) + nbytes
             pinned = set(self.pinned)
             self._bring(value, refuge)
