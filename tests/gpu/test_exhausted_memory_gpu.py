@@ -145,10 +145,12 @@ def test_memory_of_a_real_gpu_is_exhausted() -> None:
             "version": 1,
             "curve": "bn254",
             "variables": {"8": "wires"},
+            "constants": [{"name": "x", "typ": {"kind": "Scalar"}, "data": {"values": "0x7"}}],
             "instructions": [
                 {**allocate, "id": 8, "typ": {"kind": "ScalarArray", "len": 1 << 25}},
                 {**allocate, "id": 9, "typ": {"kind": "ScalarArray", "len": free // 32}},
-                {"op": "Return", "id": 8},
+                {"op": "LoadConstant", "src": 0, "dst": 7},
+                {"op": "Return", "id": 7},
             ],
         }
     )

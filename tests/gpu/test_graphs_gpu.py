@@ -120,7 +120,7 @@ def test_other_memory_is_another_graph(setting: Setting, replays: list[bool]) ->
     stream, values = setting.stream(), [setting.scalar(i + 2) for i in range(6)]
     for value in values:
         stream.run_all(numbered(setting.work("scalar_invert", [value])), value.address)
-    stream.synchronize()
+        stream.synchronize()
     assert [setting.first(value) for value in values] == [pow(i + 2, -1, R) for i in range(6)]
     assert replays == [True, True, True, False, False, False]  # it does not pay any more
     stream.close()
