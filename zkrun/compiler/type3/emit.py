@@ -21,7 +21,7 @@ from zkrun.compiler.type3.chunk import (
     Tuple,
     Type2,
 )
-from zkrun.compiler.type3.tracks import HOST, Queue, Schedule
+from zkrun.compiler.type3.tracks import Queue, Schedule
 from zkrun.program import instructions as program
 from zkrun.program import types
 from zkrun.program.document import Constant, FunctionEntry, Input, Program, Values
@@ -68,8 +68,6 @@ class _Emitter:
                 stream = self.streams.get(queue)
                 self.add(program.Record, stream=stream, event=self.events[index])
         self.track = self.source = None
-        for other in self.schedule.last:
-            self.wait(HOST, other)
         for variable in self.streams.values():
             self.add(program.Deallocate, id=variable)
         self.add(program.Return, id=self.chunk.result)

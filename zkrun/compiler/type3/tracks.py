@@ -43,16 +43,15 @@ Clock: TypeAlias = dict[Queue, int]
 @dataclass(slots=True)
 class Schedule:
     """The queue of each instruction; `waits`: for each instruction those that its queue has to wait
-    for by an event; `last`: what the main thread waits for before it frees the streams."""
+    for by an event."""
 
     queues: list[Queue] = field(default_factory=list)
     waits: dict[int, list[int]] = field(default_factory=dict)
-    last: list[int] = field(default_factory=list)
 
     @property
     def recorded(self) -> set[int]:
         """The instructions behind which an event is recorded."""
-        return {one for waits in (*self.waits.values(), self.last) for one in waits}
+        return {one for waits in self.waits.values() for one in waits}
 
     @property
     def streams(self) -> list[tuple[str, Track]]:
@@ -113,7 +112,6 @@ def schedule(chunk: Chunk) -> Schedule:
     addresses: dict[str, _Addresses] = {}
     known: dict[Queue, Clock] = {HOST: {}}
     clocks: dict[int, Clock] = {}  # what is known to have run, once an instruction has
-    last: Clock = {}
     for index, instruction in enumerate(chunk.instructions):
         queue = _queue(chunk, instruction)
         found.queues.append(queue)
@@ -155,7 +153,7 @@ def schedule(chunk: Chunk) -> Schedule:
             for one_waited in waits:
                 _latest(mine, clocks[one_waited])
         if queue is not HOST:
-            mine[queue] = last[queue] = index
+            mine[queue] = index
             clocks[index] = dict(mine)
         for register in written:
             of = _of(accesses, chunk, register)
@@ -163,7 +161,6 @@ def schedule(chunk: Chunk) -> Schedule:
         for register in read:
             if register not in written:
                 _of(accesses, chunk, register).reads[queue] = index
-    found.last = _reduced(last, HOST, known[HOST], clocks)
     return found
 
 
