@@ -9,6 +9,7 @@ from zkrun.algebra.curves import BN254
 from zkrun.devices.account import Account
 from zkrun.devices.base import Data, Device, Event
 from zkrun.devices.cpu.pool import Pool
+from zkrun.devices.cuda import copies
 from zkrun.devices.host import address_of
 from zkrun.devices.pages import SEGMENT, locked
 from zkrun.devices.registry import describe_devices
@@ -139,6 +140,23 @@ def test_from_one_gpu_to_another(n: int, layout: str) -> None:
             stream.close()
         for data in (a, b, c):
             data.block.device.free(data.block)
+
+
+def test_where_nothing_can_be_locked_all_goes_through_slabs(
+    devices: dict[str, Device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "_locker", lambda device: lambda address, nbytes: None)
+    cpu, gpu, n = devices["cpu"], devices["gpu:0"], SEGMENT // 32 + 5
+    source, there, back = (place(device, ScalarArray(n)) for device in (cpu, gpu, cpu))
+    for time in range(TIMES):
+        image = images(BN254, n, time)
+        cpu.write(source, image)
+        gpu.copy(there, source)
+        cpu.copy(back, there)
+        assert cpu.read(back) == image
+    assert not locked.overlap(source.block.address, source.block.nbytes)
+    for data in (source, there, back):
+        data.block.device.free(data.block)
 
 
 @pytest.fixture(autouse=True)
