@@ -239,6 +239,44 @@ def test_every_json_document_names_its_schema(zkrun: Zkrun) -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ("exec", "--json"),
+        ("exec", "--no-such", "--json"),
+        ("exec", "sum.json", "--threads", "0", "--json"),
+        ("exec", "", "--json"),
+        ("--no-such", "exec", "--json"),
+    ],
+)
+def test_a_mistake_in_usage_is_json_as_well(arguments: tuple[str, ...], zkrun: Zkrun) -> None:
+    done = zkrun(*arguments)
+    assert done.returncode == 2
+    document = json.loads(done.stdout)
+    assert document["schema"] == "zkrun-error/1"
+    assert document["error"]["exit_code"] == 2
+    assert document["error"]["message"] in " ".join(done.stderr.decode().split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("exec", ""),
+        ("exec", "sum.json", "--output", ""),
+        ("exec", "sum.json", "--trace", ""),
+        ("exec", "sum.json", "--expect", ""),
+        ("validate", ""),
+        ("inspect", "sum.json", "--machine", ""),
+        ("convert", "", "out"),
+        ("convert", "sum.json", ""),
+        ("trace", "--perfetto", ""),
+    ],
+)
+def test_an_empty_name_is_no_file(arguments: tuple[str, ...], zkrun: Zkrun) -> None:
+    done = zkrun(*arguments)
+    assert (done.returncode, done.stderr) == (2, b"error: the name of a file is empty\n")
+
+
+@pytest.mark.parametrize(
     "command",
     ["exec", "validate", "inspect", "trace", "convert", "functions", "devices", "schema"],
 )
@@ -260,6 +298,8 @@ def test_a_machine_may_come_from_standard_input(zkrun: Zkrun, folder: Path) -> N
     piped = zkrun("inspect", "gpu.json", "--machine", "-", stdin=machine)
     assert piped.returncode == 0
     assert piped.stdout == zkrun("inspect", "gpu.json", "--machine", "machine.json").stdout
+    both = zkrun("inspect", "-", "--machine", "-", stdin=machine)
+    assert (both.returncode, b"cannot both come from standard input" in both.stderr) == (2, True)
 
 
 def test_a_failed_comparison_leaves_one_document(zkrun: Zkrun) -> None:

@@ -26,6 +26,8 @@ from program_kit import (
 )
 
 from zkrun.errors import ResourceLimit, RunFailed, UsageError, ZkrunError
+from zkrun.runtime import trace as trace_module
+from zkrun.runtime import trace_file
 from zkrun.runtime.trace import Trace, last_trace_path
 
 
@@ -228,6 +230,13 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
             Trace.load(file)
     with pytest.raises(UsageError, match="cannot read the trace"):
         Trace.load(tmp_path / "none")
+
+
+def test_a_file_without_an_end_is_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (trace_module, trace_file):
+        monkeypatch.setattr(module, "MAX_TRACE", 1 << 20)
+    with pytest.raises(UsageError, match=r"/dev/zero is not a trace: it has more than 1,048,576"):
+        Trace.load(Path("/dev/zero"))
 
 
 def test_where_the_last_trace_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

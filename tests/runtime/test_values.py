@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from program_kit import SCALAR, array, load, numbers, program, result, run, scalars
 
+import zkrun
 from zkrun.algebra.curves import BLS12_381, BN254, CURVES, Curve
 from zkrun.errors import InvalidProgram, Mismatch, UsageError
 from zkrun.program.document import Program
@@ -259,8 +262,55 @@ def test_broken_npy_files_are_refused(content: bytes, tmp_path: Path) -> None:
         result(0),
         inputs=[{"name": "x", "typ": array(2)}],
     )
-    with pytest.raises(InvalidProgram, match=r"is not a \.npy file of one array"):
+    with pytest.raises(InvalidProgram, match=r"is not a \.npy file of one array|has shape"):
         run(document, {"x": file})
+
+
+def npy(shape: str, data: bytes, order: bool = False) -> bytes:
+    """A file of uint64 whose header states this shape, whatever its data is."""
+    header = f"{{'descr': '<u8', 'fortran_order': {order}, 'shape': {shape}}}".encode()
+    header = header.ljust(117) + b"\n"
+    return NPY + len(header).to_bytes(2, "little") + header + data
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (npy("(10000000000, 4)", bytes(96)), "shape"),
+        (npy("(-1, 4)", bytes(96)), "shape"),
+        (npy("(3, 4)", bytes(95)), "ends within its array"),
+        (npy("(3, 4)", bytes(97)), "goes on after its array"),
+        (npy("(3, 4)", bytes(1 << 20)), "goes on after its array"),
+    ],
+)
+def test_headers_of_npy_files_are_checked_before_the_data(
+    content: bytes, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.npy").write_bytes(content)
+    assert words in refusal(InvalidProgram, tmp_path / "a.npy")
+
+
+def test_arrays_by_columns_and_through_pipes(tmp_path: Path) -> None:
+    rows = numpy.arange(12, dtype="<u8").reshape(3, 4)
+    (tmp_path / "a.npy").write_bytes(npy("(3, 4)", rows.tobytes(order="F"), order=True))
+    os.mkfifo(tmp_path / "b.npy")
+    plain = io.BytesIO()
+    numpy.save(plain, rows)
+    writer = threading.Thread(target=lambda: (tmp_path / "b.npy").write_bytes(plain.getvalue()))
+    writer.start()
+    wanted = [sum(int(limb) << 64 * i for i, limb in enumerate(row)) for row in rows]
+    for name in ("a.npy", "b.npy"):
+        outcome = zkrun.run(echo(array(3)), {"a": tmp_path / name})
+        assert numbers(outcome) == wanted
+    writer.join()
+
+
+def test_files_without_an_end_are_read_up_to_a_bound(tmp_path: Path) -> None:
+    for name in ("a.bin", "a.npy", "a.json"):
+        (tmp_path / name).symlink_to("/dev/zero")
+    assert "has more than 96 bytes" in refusal(InvalidProgram, tmp_path / "a.bin")
+    assert "a.npy" in refusal(InvalidProgram, tmp_path / "a.npy")
+    assert "more than its values can take" in refusal(InvalidProgram, tmp_path / "a.json")
 
 
 def test_names_of_inputs() -> None:

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -80,6 +80,9 @@ def _run() -> int:
             return _report(Interrupted("interrupted"))
         if any(isinstance(cause, BrokenPipeError) for cause in causes):
             return 0  # the reader of a help page went away
+        for cause in causes:
+            if (wording := getattr(cause, "format_message", None)) is not None:
+                _print_error({"exit_code": exit.code, "message": wording()})  # of typer's own
         return exit.code if isinstance(exit.code, int) else _DEFECT
     except ZkrunError as error:
         return _report(error)
@@ -129,18 +132,14 @@ def _describe(error: Exception) -> None:
 def _report(error: ZkrunError) -> int:
     """Says what went wrong: on standard error for people and, under --json, on standard output."""
     diagnostics = error.diagnostics if isinstance(error, InvalidProgram) else ()
-    if settings.json and not settings.printed:
-        found = [diagnostic.to_json() for diagnostic in diagnostics]
-        emit_json(
-            {
-                "schema": "zkrun-error/1",
-                "error": {
-                    "exit_code": error.exit_code,
-                    "message": str(error),
-                    **({"diagnostics": found} if found else {}),
-                },
-            }
-        )
+    found = [diagnostic.to_json() for diagnostic in diagnostics]
+    _print_error(
+        {
+            "exit_code": error.exit_code,
+            "message": str(error),
+            **({"diagnostics": found} if found else {}),
+        }
+    )
     if diagnostics:
         from zkrun.cli.check import show_diagnostics
 
@@ -149,6 +148,14 @@ def _report(error: ZkrunError) -> int:
         with suppress(ZkrunError):  # standard error takes nothing: the exit code says it
             note("\n".join(_clean(line) for line in f"error: {error}".splitlines()))
     return error.exit_code
+
+
+def _print_error(error: dict[str, Any]) -> None:
+    """The document of an error, where one was asked for and no other is there."""
+    asked = settings.json or "--json" in sys.argv  # which may stand after what is wrong
+    if asked and not settings.printed:
+        with suppress(ZkrunError):  # standard output takes nothing: the exit code says it
+            emit_json({"schema": "zkrun-error/1", "error": error})
 
 
 def _clean(text: str) -> str:

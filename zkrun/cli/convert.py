@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from zkrun.cli.interrupts import let_ctrl_c_raise
-from zkrun.cli.options import ColorOption, JsonOption, dashed
+from zkrun.cli.options import ColorOption, JsonOption, dashed, named
 
 __all__ = ["command"]
 
@@ -20,7 +20,9 @@ class Form(StrEnum):
 
 
 def command(
-    source: Annotated[str, typer.Argument(metavar="IN", help="A program; - is standard input.")],
+    source: Annotated[
+        str, typer.Argument(metavar="IN", callback=named, help="A program; - is standard input.")
+    ],
     target: Annotated[
         str,
         typer.Argument(

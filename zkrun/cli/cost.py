@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cost_json", "cost_tables", "load_rates"]
 
+_MOST = 1 << 20  # bytes of the description of a machine
 _SHOWN = 12  # of the tasks on the critical path
 
 
@@ -27,14 +28,14 @@ def load_rates(machine: str, curve: Curve) -> Rates:
 
         return measure(curve, machine == "virtual")
     import json
-    import sys
     from pathlib import Path
 
     from zkrun.analysis.rates import Rates
     from zkrun.errors import UsageError
+    from zkrun.runtime.files import read_bounded
 
     try:
-        text = sys.stdin.buffer.read() if machine == "-" else Path(machine).read_bytes()
+        text = read_bounded(Path(machine), _MOST)
         return Rates.from_json(json.loads(text))
     except OSError as error:
         raise UsageError(f"cannot read the machine {machine}: {error.strerror}") from None

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zkrun.cli.options import ColorOption, Gpu, JsonOption, ProgramArgument, dashed, limit_option
+from zkrun.cli.options import (
+    ColorOption,
+    Gpu,
+    JsonOption,
+    ProgramArgument,
+    dashed,
+    limit_option,
+    named,
+)
 from zkrun.devices.cpu.native_module import MOST_THREADS
 from zkrun.errors import ResourceLimit, UsageError, ZkrunError
 
@@ -48,6 +56,7 @@ def command(
         typer.Option(
             "--expect",
             metavar="FILE",
+            callback=named,
             help="Compare the result with this one; exit 5 if it differs.",
         ),
     ] = None,

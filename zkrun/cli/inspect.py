@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zkrun.cli.options import ColorOption, JsonOption, ProgramArgument
+from zkrun.cli.options import ColorOption, JsonOption, ProgramArgument, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zkrun.program.instructions import Instruction
     from zkrun.program.types import Typ
 
-__all__ = ["command"]
+__all__ = ["command", "listing"]
 
 _LONG_TUPLE = 32  # values; the items of longer ones are not listed for each instruction
 
@@ -32,6 +32,7 @@ def command(
         typer.Option(
             "--machine",
             metavar="this|virtual|FILE",
+            callback=named,
             help="Say what time the program takes at best: on this machine, measured now (with "
             "virtual GPUs, if you like), or on one that a JSON file describes.",
             show_default=False,
@@ -43,11 +44,13 @@ def command(
     """Shows a program: its types, the memory that it needs, and what it costs."""
     from zkrun.cli.check import show_diagnostics
     from zkrun.cli.cost import load_rates
+    from zkrun.cli.targets import check_piped
     from zkrun.cli.terminal import emit, emit_json, show
     from zkrun.errors import InvalidProgram
     from zkrun.program.decode import load
     from zkrun.runtime.validate import validate
 
+    check_piped({"the program": program, "--machine": machine or ""})
     document = load(program)
     rates = load_rates(machine, document.curve_record) if machine is not None else None
     analysis = validate(document, tasks=True)
@@ -55,7 +58,7 @@ def command(
         emit_json(_described(document, analysis, rates))
     else:
         show(*_tables(document, analysis, rates), stream=sys.stdout, least=92, cut=False)
-        emit("".join(f"{line}\n" for line in _listing(document, analysis)))
+        emit("".join(f"{line}\n" for line in listing(document, analysis)))
         if analysis.diagnostics:
             show_diagnostics(analysis.diagnostics, document)
     if not analysis.valid:
@@ -150,7 +153,7 @@ def _form(constant: Constant) -> str:
             return "values"
 
 
-def _listing(program: Program, analysis: Analysis) -> Iterator[str]:
+def listing(program: Program, analysis: Analysis) -> Iterator[str]:
     """One line an instruction: its index in its thread, what it does, where it comes from."""
     from zkrun.program.document import walk
     from zkrun.report.text import safe

@@ -16,6 +16,7 @@ __all__ = [
     "ProgramArgument",
     "dashed",
     "limit_option",
+    "named",
     "parse_limits",
     "parse_size",
 ]
@@ -58,19 +59,32 @@ ColorOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", callback=_set_json, help="Print JSON on standard output.")
 ]
-ProgramArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="PROGRAM", help="A program as JSON or MessagePack; - is standard input."
-    ),
-]
+
+
+def named(file: str | None) -> str | None:
+    """A file that has a name: an empty one is what a shell makes of a variable that is not set."""
+    if file == "":
+        raise UsageError("the name of a file is empty")
+    return file
+
 
 _STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 def dashed(target: str | None) -> str | None:
     """The file that a command writes; standard output is `-` by whatever name it was given."""
+    named(target)
     return "-" if target in _STANDARD_OUTPUT else target
+
+
+ProgramArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROGRAM",
+        callback=named,
+        help="A program as JSON or MessagePack; - is standard input.",
+    ),
+]
 
 
 def limit_option(help: str) -> Any:
@@ -102,14 +116,14 @@ def parse_size(text: str) -> int:
     raise UsageError(f"{text!r} is not a size: write bytes, or for example 512MiB or 8GiB")
 
 
-def parse_limits(texts: list[str]) -> dict[str, int]:
-    """Bytes for each device of `DEVICE=SIZE` texts. UsageError where one is malformed."""
+def parse_limits(texts: list[str], option: str = "--limit") -> dict[str, int]:
+    """Bytes for each device of an option's `DEVICE=SIZE`. UsageError where one is malformed."""
     limits: dict[str, int] = {}
     for text in texts:
         device, _, size = text.partition("=")
         if not re.fullmatch(r"cpu|disk|gpu:(0|[1-9][0-9]{0,3})", device):
-            raise UsageError(f"--limit {text!r} names no device: write for example cpu=8GiB")
+            raise UsageError(f"{option} {text!r} names no device: write for example cpu=8GiB")
         if device in limits:
-            raise UsageError(f"--limit names {device} twice")
+            raise UsageError(f"{option} names {device} twice")
         limits[device] = parse_size(size)
     return limits

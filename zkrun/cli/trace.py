@@ -86,7 +86,7 @@ def _load(trace: Path | None) -> Trace:
     from zkrun.runtime.trace import Trace, last_trace_path
 
     if trace is not None:
-        return _standard_input() if str(trace) == "-" else Trace.load(trace)
+        return Trace.load(trace)
     try:
         file = last_trace_path()
         known = file.exists()
@@ -97,11 +97,3 @@ def _load(trace: Path | None) -> Trace:
     if not known:
         raise UsageError("there is no last run to show: run a program first, or name a trace")
     return Trace.load(file)
-
-
-def _standard_input() -> Trace:
-    import sys
-
-    from zkrun.runtime.trace_file import unpack
-
-    return unpack(sys.stdin.buffer.read(), "standard input")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from zkrun.cli.options import ColorOption, JsonOption, limit_option
+from zkrun.cli.options import ColorOption, JsonOption, limit_option, named
 
 __all__ = ["command"]
 
@@ -14,6 +14,7 @@ def command(
         str | None,
         typer.Argument(
             metavar="PROGRAM",
+            callback=named,
             help="A program as JSON or MessagePack; - is standard input.",
             show_default=False,
         ),

@@ -12,7 +12,7 @@ _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
-def is_nested_deeper(data: bytes, limit: int) -> bool:
+def is_nested_deeper(data: bytes | bytearray, limit: int) -> bool:
     """Whether a parser would come more than `limit` maps and lists deep before it ends or fails."""
     if data.count(b"[") + data.count(b"{") <= limit:
         return False

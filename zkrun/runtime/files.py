@@ -1,12 +1,28 @@
-"""Files that are written whole or not at all."""
+"""Files that are read up to a bound, and written whole or not at all."""
 
 import errno
 import os
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from zkrun.errors import ResourceLimit, RunFailed, ZkrunError
 
-__all__ = ["check_writable", "is_full", "write_whole"]
+__all__ = ["check_writable", "is_full", "read_bounded", "write_whole"]
+
+_PIECE = 16 << 20
+
+
+def read_bounded(path: Path, most: int) -> bytearray:
+    """The bytes of a file, or of standard input for `-`; of a longer one `most` and one more.
+
+    Pipes and devices are read as files are. Raises OSError.
+    """
+    payload = bytearray()
+    with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
+        while piece := file.read(min(most + 1 - len(payload), _PIECE)):
+            payload += piece
+    return payload
 
 
 def write_whole(path: Path, payload: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Mapping
@@ -15,10 +16,14 @@ from zkrun.program.document import Program
 from zkrun.program.json_scan import is_nested_deeper
 from zkrun.program.limits import MAX_DEPTH
 from zkrun.program.types import PointArray, ScalarArray, Typ, element_size, length, size
+from zkrun.runtime.files import read_bounded
 from zkrun.runtime.images import from_canonical, parse
 from zkrun.runtime.typ_json import same_typ
 
 __all__ = ["load_inputs", "read_json"]
+
+_FEW, _WORDY = 1 << 20, 64  # bytes of JSON: for anything, and for each byte of the value
+_NPY_HEADER = 1 << 16
 
 
 def load_inputs(program: Program, given: Mapping[str, object]) -> list[bytearray]:
@@ -83,32 +88,48 @@ def _from_file(name: str, typ: Typ, curve: Curve, path: Path) -> bytearray:
         return _from_json(name, typ, curve, path)
     if suffix not in (".bin", ".npy"):
         raise UsageError(f"{name}: {path} is no .json, .bin or .npy file; its name must say which")
-    try:
-        if suffix == ".bin":
-            payload = bytearray(path.read_bytes())
-            if len(payload) != size(typ, curve):
-                _refuse(name, f"{path} has {len(payload)} bytes; a {typ} has {size(typ, curve)}")
-            return payload
-        import numpy
+    nbytes = size(typ, curve)
+    payload = _read(name, path, nbytes + _NPY_HEADER)
+    if suffix == ".npy":
+        return _from_npy(name, typ, curve, path, payload)
+    if len(payload) != nbytes:
+        cut = len(payload) > nbytes + _NPY_HEADER
+        found = f"more than {nbytes}" if cut else len(payload)
+        _refuse(name, f"{path} has {found} bytes; a {typ} has {nbytes}")
+    return payload
 
-        with path.open("rb") as file:
-            array = numpy.load(file, allow_pickle=False)
-            if file.read(1):
-                _refuse(name, f"{path} goes on after its array")
-    except OSError as error:
-        raise UsageError(f"{name}: cannot read {path}: {error.strerror}") from None
-    except (InvalidProgram, MemoryError):
-        raise
+
+def _from_npy(name: str, typ: Typ, curve: Curve, path: Path, payload: bytearray) -> bytearray:
+    import numpy
+    from numpy.lib import format
+
+    header = io.BytesIO(payload[:_NPY_HEADER])
+    try:
+        old = format.read_magic(header) == (1, 0)
+        read = format.read_array_header_1_0 if old else format.read_array_header_2_0
+        shape, by_columns, dtype = read(header)
     except Exception as error:  # NumPy and what it parses headers with raise a dozen kinds
         reason = str(error) or type(error).__name__
         _refuse(name, f"{path} is not a .npy file of one array: {reason}")
-    if not _is_array(array):
-        _refuse(name, f"{path} is not a .npy file of one array")
+    _check_array(name, typ, curve, dtype, shape)
+    rest = len(payload) - header.tell() - size(typ, curve)
+    if rest:
+        _refuse(name, f"{path} {'goes on after' if rest > 0 else 'ends within'} its array")
+    array = numpy.frombuffer(payload, dtype, offset=header.tell())
+    array = array.reshape(shape, order="F" if by_columns else "C")
     return _from_array(name, typ, curve, array)
 
 
+def _read(name: str, path: Path, most: int) -> bytearray:
+    try:
+        return read_bounded(path, most)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{name}: cannot read {path}: {reason}") from None
+
+
 def _from_json(name: str, typ: Typ, curve: Curve, path: Path) -> bytearray:
-    document = read_json(name, path)
+    document = read_json(name, path, _FEW + _WORDY * size(typ, curve))
     keys = set(document) if isinstance(document, dict) else set()
     if keys not in ({"values"}, {"typ", "values"}):
         _refuse(name, f'{path} must hold {{"values": …}}, or a result with "typ" and "values"')
@@ -124,21 +145,27 @@ def _is_array(value: object) -> bool:
 
 
 def _from_array(name: str, typ: Typ, curve: Curve, array: Any) -> bytearray:
-    limbs = element_size(typ, curve) // 8
-    shape = (length(typ), limbs) if isinstance(typ, ScalarArray | PointArray) else (limbs,)
-    if array.dtype.kind != "u" or array.dtype.itemsize != 8:
-        _refuse(name, f"the array holds {array.dtype}, not uint64 limbs")
-    if array.shape != shape:
-        _refuse(name, f"the array has shape {array.shape}; that of a {typ} is {shape}")
+    _check_array(name, typ, curve, array.dtype, array.shape)
     return bytearray(array.astype("<u8", order="C", copy=False).tobytes())
 
 
-def read_json(name: str, path: Path) -> Any:
-    """A JSON file of values, or standard input for `-`. Keys that stand twice are refused."""
-    try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{name}: cannot read {path}: {error.strerror}") from None
+def _check_array(name: str, typ: Typ, curve: Curve, dtype: Any, found: tuple[int, ...]) -> None:
+    limbs = element_size(typ, curve) // 8
+    shape = (length(typ), limbs) if isinstance(typ, ScalarArray | PointArray) else (limbs,)
+    if dtype.kind != "u" or dtype.itemsize != 8:
+        _refuse(name, f"the array holds {dtype}, not uint64 limbs")
+    if found != shape:
+        _refuse(name, f"the array has shape {found}; that of a {typ} is {shape}")
+
+
+def read_json(name: str, path: Path, most: int) -> Any:
+    """A JSON file of values, of `most` bytes, or standard input for `-`.
+
+    Keys that stand twice are refused.
+    """
+    data = _read(name, path, most)
+    if len(data) > most:
+        _refuse(name, f"{path} has more than {most:,} bytes, and more than its values can take")
     if is_nested_deeper(data, MAX_DEPTH):
         _refuse(name, f"{path} is nested deeper than {MAX_DEPTH} lists")
     try:

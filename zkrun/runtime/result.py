@@ -32,6 +32,8 @@ from zkrun.runtime.typ_json import raw_typ, same_typ
 
 __all__ = ["Result", "check_size", "read_result"]
 
+_WORDY = 4  # bytes of text for each byte of an expected result
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -57,7 +59,7 @@ class Result:
     def check(self, path: Path) -> None:
         """Compares with a result file. Mismatch, saying where the two first differ."""
         name = "the expected result"
-        document = read_json(name, path)
+        document = read_json(name, path, _WORDY * MAX_RESULT)
         if not isinstance(document, dict) or set(document) != {"typ", "values"}:
             raise InvalidProgram(f'{name}: {path} must hold a map with "typ" and "values"')
         if not same_typ(document["typ"], self.typ):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 __all__ = [
+    "MAX_TRACE",
     "SCHEMA",
     "DeviceUse",
     "Failure",
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 SCHEMA = "zkrun-trace/2"
+
+MAX_TRACE = 2 << 30
+"""Bytes of a file of a trace: some million instructions take a tenth."""
 
 TrackKind = Literal["thread", "stream"]
 SpanKind = Literal["run", "wait"]
@@ -164,15 +168,19 @@ class Trace:
 
     @classmethod
     def load(cls, path: Path) -> Trace:
-        """Reads a saved trace. UsageError where it cannot be read or is not one."""
+        """Reads a saved trace, from standard input for `-`.
+
+        UsageError where it cannot be read or is not one.
+        """
         from zkrun.errors import UsageError
+        from zkrun.runtime.files import read_bounded
         from zkrun.runtime.trace_file import unpack
 
         try:
-            payload = path.read_bytes()
+            payload = read_bounded(path, MAX_TRACE)
         except OSError as error:
             raise UsageError(f"cannot read the trace {path}: {error.strerror}") from error
-        return unpack(payload, str(path))
+        return unpack(payload, "standard input" if str(path) == "-" else str(path))
 
 
 def last_trace_path() -> Path:

@@ -11,6 +11,7 @@ import msgpack
 
 from zkrun.errors import UsageError
 from zkrun.runtime.trace import (
+    MAX_TRACE,
     SCHEMA,
     DeviceUse,
     Failure,
@@ -42,8 +43,10 @@ def pack(trace: Trace) -> bytes:
     return payload
 
 
-def unpack(payload: bytes, name: str) -> Trace:
+def unpack(payload: bytes | bytearray, name: str) -> Trace:
     """A trace from its file, checked field by field. UsageError where it is not one."""
+    if len(payload) > MAX_TRACE:
+        raise UsageError(f"{name} is not a trace: it has more than {MAX_TRACE:,} bytes")
     try:
         raw = msgpack.unpackb(payload, max_ext_len=0)
         return _trace(raw)
