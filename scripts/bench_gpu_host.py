@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the host pays for an instruction that a GPU runs: queued by itself, and replayed in a graph.
 
-    scripts/bench_gpu_host.py [--calls 2000] [--runs 15] [--gpu real|virtual]
+    scripts/bench_gpu_host.py [--calls 500] [--runs 15] [--gpu real|virtual]
 
 A program queues so many calls on one stream, of functions that take the GPU next to no time. `host`
 is what the thread of the program takes for one of them, `wall` the time of the whole run divided by
@@ -115,7 +115,7 @@ def microseconds(trace: Trace, name: str, calls: int) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Times the host's part of work on a GPU.")
-    parser.add_argument("--calls", type=int, default=2000)
+    parser.add_argument("--calls", type=int, default=500)
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--gpu", choices=("real", "virtual"), default="real")
     arguments = parser.parse_args()

@@ -144,7 +144,7 @@ def command(
     """Runs a program. The result goes to standard output, the report to standard error."""
     from zkrun.cli.check import checked
     from zkrun.cli.options import parse_limits
-    from zkrun.cli.progress import progress
+    from zkrun.cli.progress import Progress
     from zkrun.cli.targets import check_piped, check_readable, check_targets, constant_files
 
     limits = parse_limits(limit)
@@ -178,6 +178,7 @@ def command(
     from zkrun.runtime.options import Options
 
     check_targets(output, trace, json, {**read, **constant_files(document)})
+    progress = Progress(document.name or "the program")
     options = Options(
         gpu=gpu.value,
         seed=insecure_seed,
@@ -187,6 +188,7 @@ def command(
         iterations=iterations,
         folder=disk,
         sanitize=sanitize,
+        notify=progress.tell,
     )
     if threads is not None:
         from zkrun.devices.cpu.native_module import native
@@ -196,7 +198,7 @@ def command(
 
     let_ctrl_c_raise()
     try:
-        with progress(document.name or "the program"):
+        with progress:
             outcome = run(document, values, options, analysis)
     except ZkrunError as error:
         if error.trace is not None:

@@ -7,6 +7,8 @@ that names a module or object of the same form:
 - `describe() -> list[DeviceInfo]`: the devices of this kind on this machine, none where there are
   none.
 - `missing() -> str | None`, optional: why there are none, and what to install.
+- `warm(notify) -> list[Warmed]`, optional: prepares ahead of time what runs would prepare when they
+  first need it; `notify` is told how far it is.
 - `workspace(call) -> int`, optional: the most bytes of scratch that its kernels take for a call,
   whether or not there is such a device here.
 
@@ -34,10 +36,12 @@ from zkrun.program.signature import Call
 __all__ = [
     "DeviceInfo",
     "Settings",
+    "Warmed",
     "close_devices",
     "describe_devices",
     "missing_devices",
     "open_devices",
+    "warm_devices",
     "workspace",
 ]
 
@@ -57,12 +61,24 @@ class DeviceInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Warmed:
+    """What `warm` has done for devices of one architecture: all units of code, and the new ones."""
+
+    devices: tuple[str, ...]
+    architecture: str
+    units: int
+    compiled: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a run asks of its devices.
 
     `limits`: the most bytes by device. `folder`: where the disk keeps its file (None: the system's
     folder for temporary files). `shuffle`: seed with which virtual GPUs choose among legal
-    schedules. `notify`: told what takes long before a run, such as compiling; from any thread.
+    schedules. `notify`: told, from any thread, what takes long before a run, such as compiling,
+    and with an empty text that it is over.
     """
 
     limits: Mapping[str, int] = field(default_factory=dict)
@@ -159,6 +175,26 @@ def _workspaces() -> tuple[Callable[[Call], int], ...]:
     return tuple(state for state in states if state is not None)
 
 
+def warm_devices(notify: Callable[[str], None] = lambda text: None) -> list[Warmed]:
+    """Prepares all real GPUs ahead of time. RunFailed where there are none that take it."""
+    kinds = [kind for _, kind in _gpu_kinds()]
+    able = [kind for kind in kinds if hasattr(kind, "warm") and kind.describe()]
+    if not able:
+        raise RunFailed(
+            "there is no GPU whose kernels could be compiled ahead of time "
+            f"(this machine has: {_there()}). {_reasons()}".rstrip()
+        )
+    return [warmed for kind in able for warmed in kind.warm(notify)]
+
+
+def _there() -> str:
+    return ", ".join(info.name for info in describe_devices() if info.kind != "virtual")
+
+
+def _reasons() -> str:
+    return "".join(f"{reason}. " for reason in missing_devices())
+
+
 def _kind_of(name: str, gpu: str) -> Any:
     if name in ("cpu", "disk"):
         return _folder(name)
@@ -169,10 +205,8 @@ def _kind_of(name: str, gpu: str) -> Any:
     for _, kind in _gpu_kinds():
         if any(info.name == name for info in kind.describe()):
             return kind
-    there = ", ".join(info.name for info in describe_devices() if info.kind != "virtual")
-    reasons = "".join(f"{reason}. " for reason in missing_devices())
     raise RunFailed(
-        f"{name}: this machine has no such device (it has: {there}). {reasons}"
+        f"{name}: this machine has no such device (it has: {_there()}). {_reasons()}"
         "To run every GPU of the program on the CPU instead, add --gpu virtual"
     )
 

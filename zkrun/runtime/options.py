@@ -18,7 +18,8 @@ class Options:
     the result is that of the last. `folder`: where the disk device keeps its files (default: the
     system's folder for temporary files). `shuffle`: seed with which virtual GPUs choose among legal
     schedules. `sanitize`: check on virtual GPUs that nothing the run does is ordered by luck.
-    `notify`: told, from any thread, what takes long before a run, such as compiling kernels.
+    `notify`: told, from any thread, what takes long before a run, such as compiling kernels, and
+    with an empty text that it is over.
     """
 
     gpu: Literal["real", "virtual"] = "real"

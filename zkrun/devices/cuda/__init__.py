@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zkrun.devices.base import Device
-    from zkrun.devices.registry import DeviceInfo, Settings
+    from zkrun.devices.registry import DeviceInfo, Settings, Warmed
     from zkrun.program.signature import Call
 
-__all__ = ["describe", "missing", "open_device", "workspace"]
+__all__ = ["describe", "missing", "open_device", "warm", "workspace"]
 
 
 def open_device(name: str, settings: Settings) -> Device:
@@ -40,3 +42,10 @@ def workspace(call: Call) -> int:
     from zkrun.devices.cuda.scratch import FIXED, scratch_bytes
 
     return FIXED + scratch_bytes(call)
+
+
+def warm(notify: Callable[[str], None]) -> list[Warmed]:
+    """Compiles all kernels for the GPUs of this machine; those of fused_arith are the program's."""
+    from zkrun.devices.cuda.warm import compile_for_gpus
+
+    return compile_for_gpus(notify)

@@ -49,7 +49,7 @@ def compile_all(
     """Compiles, in parallel, the units that are not on disk yet; returns how many those were.
 
     ``architecture`` is the compute capability without its dot, such as 90. ``notify`` is told
-    before the first and after each, from any thread.
+    before the first and after each, from any thread, and with an empty text when all is done.
     """
     missing = [unit for unit in dict.fromkeys(units) if not _is_there(unit, architecture)]
     if not missing:
@@ -66,8 +66,13 @@ def compile_all(
         )
 
     with ThreadPoolExecutor(workers or len(os.sched_getaffinity(0))) as executor:
-        for future in [executor.submit(one, unit) for unit in missing]:
-            future.result()
+        try:
+            for future in [executor.submit(one, unit) for unit in missing]:
+                future.result()
+        except BaseException:  # Ctrl-C, too: what has not begun is not begun any more
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+    notify("")
     return len(missing)
 
 

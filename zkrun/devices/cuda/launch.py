@@ -19,7 +19,7 @@ __all__ = ["Kernel", "Values", "blocks", "kernels", "montgomery", "view"]
 Values = Sequence[Value]
 
 _MAX_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-_Byte, _Pointer, _address_of = ctypes.c_char, ctypes.c_void_p, ctypes.addressof
+_Pointer, _address_of = ctypes.c_char_p, ctypes.addressof
 _VIEW = struct.Struct("<4Q")
 
 
@@ -41,9 +41,7 @@ class Kernel:
     ) -> None:
         """Queues the kernel, unless there are no blocks. The payload is copied."""
         if blocks:
-            buffer = bytearray(payload)
-            first = _Byte.from_buffer(buffer)
-            pointer = _Pointer(_address_of(first))
+            pointer = _Pointer(payload)  # to its bytes, which the driver copies at once
             driver.launchKernel(
                 *(self._handle, blocks, 1, 1, threads, 1, 1, shared, stream),
                 *(_address_of(pointer), 0),

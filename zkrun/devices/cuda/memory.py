@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -35,6 +36,7 @@ class DevicePool:
         self._account = account
         self._lock = threading.Lock()
         self._live: dict[int, tuple[int, bool]] = {}  # address -> bytes, whether workspace
+        self._kept: dict[int, deque[int]] = {}  # by bytes, what the run before had to its end
         self.stream: int = runtime.streamCreateWithFlags(_NON_BLOCKING)
         pool = runtime.deviceGetDefaultMemPool(device)
         runtime.memPoolSetAttribute(pool, runtime.cudaMemPoolAttrReleaseThreshold, 2**64 - 1)
@@ -51,7 +53,7 @@ class DevicePool:
         size = -(-max(nbytes, 1) // _GRANULE) * _GRANULE
         self._account.take(size, workspace)
         try:
-            address = self._take(size)
+            address = self._take_kept(size, workspace) or self._take(size)
         except BaseException:
             self._account.give(size, workspace)
             raise
@@ -72,16 +74,35 @@ class DevicePool:
         """Takes back all but arena and workspace, with which the next run's account begins."""
         with self._lock:
             live = list(self._live.items())
-        for address, (_, workspace) in live:
+        self._give_kept()
+        for address, (size, workspace) in live:
             if not workspace and address != arena:
-                self.free(address, None)
+                del self._live[address]
+                runtime.memsetAsync(address, 0, size, self.stream)
+                self._kept.setdefault(size, deque()).append(address)
         runtime.streamSynchronize(self.stream)
         self._account = account
         for size, workspace in self._live.values():
             account.take(size, workspace)
 
+    def _take_kept(self, size: int, workspace: bool) -> int | None:
+        """What the same Allocate had in the run before, so that graphs of it can be used again."""
+        if workspace or not self._kept:
+            return None
+        with self._lock:
+            kept = self._kept.get(size)
+            return kept.popleft() if kept else None
+
+    def _give_kept(self) -> None:
+        with self._lock:
+            addresses = [address for kept in self._kept.values() for address in kept]
+            self._kept.clear()
+        for address in addresses:
+            runtime.freeAsync(address, self.stream)
+
     def close(self) -> None:
         """Gives all memory back, wiped. No work may be left on it."""
+        self._give_kept()
         with self._lock:
             live = list(self._live)
         for address in live:
@@ -96,6 +117,7 @@ class DevicePool:
         except runtime.CUDARuntimeError as error:
             if error.status != OUT_OF_MEMORY:
                 raise
+        self._give_kept()
         runtime.deviceSynchronize()  # memory that queued work still holds may come back
         runtime.memPoolTrimTo(self._pool, 0)
         try:

@@ -394,9 +394,12 @@ class CudaStream(Queue, Stream):
                     last.event.wait()  # it has passed, but may have failed
                 for flight in flights:
                     self._tell(flight)
-                for mark in last.marks or (Mark(last.at, last.cuda, last.checks),):
+                for mark in last.marks:
                     failed = mark.at
                     for check in mark.checks:
+                        check()
+                if not last.marks:
+                    for check in last.checks:
                         check()
         except BaseException as error:  # told to the engine, which ends the run
             self._stop(failed, error)
@@ -412,16 +415,22 @@ class CudaStream(Queue, Stream):
 
     def _tell(self, flight: _Flight) -> None:
         """Reports when the work ran: from the end of what was before it, or its own arrival."""
-        for mark in flight.marks or (Mark(flight.at, flight.cuda, []),):
-            elapsed = runtime.eventElapsedTime(self._base, mark.cuda)
-            end = max(self._last, self._base_time + round(elapsed * 1e6))
-            start = min(end, max(self._last, flight.submitted))
-            if flight.kind == "record":
-                start = end
-            self._last = end
-            self._clock(mark.at, start, end)
-        if elapsed > _REBASE and not flight.marks:  # those of a graph are recorded again
-            self._base, self._base_time = flight.cuda, end
+        for mark in flight.marks:
+            self._tell_of(mark.at, mark.cuda, flight)
+        if flight.marks:
+            return
+        elapsed = self._tell_of(flight.at, flight.cuda, flight)
+        if elapsed > _REBASE:
+            self._base, self._base_time = flight.cuda, self._last
+
+    def _tell_of(self, at: int, cuda: int, flight: _Flight) -> float:
+        elapsed: float = runtime.eventElapsedTime(self._base, cuda)
+        last = self._last
+        end = max(last, self._base_time + round(elapsed * 1e6))
+        start = end if flight.kind == "record" else min(end, max(last, flight.submitted))
+        self._last = end
+        self._clock(at, start, end)
+        return elapsed
 
 
 def _recording(event: Event) -> _Recording:
