@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zkrun.cli import convert, devices, exec, functions, inspect, schema, trace, validate
+from zkrun.cli import compile, convert, devices, exec, functions, inspect, schema, trace, validate
 from zkrun.cli.interrupts import let_ctrl_c_end
 from zkrun.cli.options import ColorOption
 from zkrun.cli.terminal import drop_output, emit, emit_json, note, open_streams, settings
@@ -32,6 +32,7 @@ app.command("exec")(exec.command)
 app.command("validate")(validate.command)
 app.command("trace")(trace.command)
 app.command("inspect")(inspect.command)
+app.command("compile")(compile.command)
 app.command("convert")(convert.command)
 app.command("functions")(functions.command)
 app.command("devices")(devices.command)

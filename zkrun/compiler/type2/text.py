@@ -87,8 +87,12 @@ def operation_text(operation: op.Operation, operands: Sequence[str]) -> str:
         case op.Call(function=function, params=params):
             return applied(function, dict(params), operands)
         case other:
-            given = {field.name: getattr(other, field.name) for field in fields(other)}
-            return applied(other.name, given, operands)
+            told = {
+                one.name: value
+                for one in fields(other)
+                if (value := getattr(other, one.name)) != one.default
+            }
+            return applied(other.name, told, operands)
 
 
 def applied(name: str, params: dict[str, Any], operands: Sequence[str]) -> str:
