@@ -20,7 +20,8 @@ ROOT_4 = pow(BN254.scalar.root_of_unity, 1 << 26, BN254.r)
 
 TABLE = """
 ntt msm assemble_points poly_add poly_sub poly_mul poly_scale fused_arith batch_invert
-scalar_invert scalar_pow evaluate kate_division scan_mul distribute_powers permute interpolate assemble_poly fill
+scalar_invert scalar_pow evaluate kate_division scan_mul distribute_powers permute interpolate
+assemble_poly fill
 hash_transcript write_transcript squeeze_scalar
 """.split()  # noqa: SIM905  # a table of words is easier to compare with the format's
 
