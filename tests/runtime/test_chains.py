@@ -29,7 +29,7 @@ from zkrun.devices.virtual.stream import VirtualStream
 from zkrun.errors import Mismatch
 from zkrun.program.document import Program
 from zkrun.runtime.chains import find_chains
-from zkrun.runtime.link import CallTypes
+from zkrun.runtime.linker import CallTypes
 
 N = 8
 VALUES = list(range(1, N + 1))

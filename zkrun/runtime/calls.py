@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zkrun.program import instructions as op
-from zkrun.runtime.link import CallTypes, Linker
+from zkrun.runtime.linker import CallTypes, Linker
 from zkrun.runtime.state import Step
 
 __all__ = ["func_call"]

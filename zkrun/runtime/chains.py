@@ -23,7 +23,7 @@ from zkrun.program.instructions import (
 from zkrun.program.types import gpu_index
 
 if TYPE_CHECKING:
-    from zkrun.runtime.link import CallTypes
+    from zkrun.runtime.linker import CallTypes
 
 __all__ = ["Chain", "find_chains"]
 

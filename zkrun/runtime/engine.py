@@ -25,7 +25,8 @@ from zkrun.runtime.constants import LoadedConstant, close_constants, load_consta
 from zkrun.runtime.images import wipe
 from zkrun.runtime.inputs import load_inputs
 from zkrun.runtime.interrupts import CtrlC
-from zkrun.runtime.link import CallTypes, Linker, link
+from zkrun.runtime.link import link
+from zkrun.runtime.linker import CallTypes, Linker
 from zkrun.runtime.options import Options
 from zkrun.runtime.record import Recording, build_trace
 from zkrun.runtime.result import Result, check_size, read_result

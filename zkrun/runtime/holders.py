@@ -9,7 +9,7 @@ from zkrun.devices.account import bytes_text
 from zkrun.devices.base import Block, Data, Value
 
 if TYPE_CHECKING:
-    from zkrun.runtime.link import Linker
+    from zkrun.runtime.linker import Linker
 
 __all__ = ["holders"]
 

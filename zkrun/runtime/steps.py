@@ -14,7 +14,7 @@ from zkrun.program.types import GpuBuffer, Transcript, element_size, length, siz
 from zkrun.program.types import Stream as StreamType
 from zkrun.runtime import show
 from zkrun.runtime.calls import func_call
-from zkrun.runtime.link import Linker
+from zkrun.runtime.linker import Linker
 from zkrun.runtime.state import Step
 from zkrun.runtime.streams import open_stream, retire
 from zkrun.runtime.views import array_types, element_of

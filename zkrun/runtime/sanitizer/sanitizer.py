@@ -16,7 +16,7 @@ from zkrun.devices.base import Block, Data, Stream, Value
 from zkrun.errors import RunFailed, Where
 from zkrun.program import instructions as op
 from zkrun.program.instructions import Effect, operands
-from zkrun.runtime.link import Linker
+from zkrun.runtime.linker import Linker
 from zkrun.runtime.sanitizer.clocks import Feed, Stamp, Timeline
 from zkrun.runtime.sanitizer.shadow import Access, History, Shadow
 from zkrun.runtime.sanitizer.streams import WatchedStream

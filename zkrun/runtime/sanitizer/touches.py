@@ -10,7 +10,7 @@ from zkrun.devices.host import part
 from zkrun.program import instructions as op
 from zkrun.program.signature import Call, arguments_of
 from zkrun.program.types import GpuBuffer
-from zkrun.runtime.link import Linker
+from zkrun.runtime.linker import Linker
 
 __all__ = ["Touch", "leaves", "touches"]
 
