@@ -25,8 +25,10 @@ from cupy.cuda import runtime
 
 from zkrun.devices.base import Cancelled, Clock, Event, Stream, Work
 from zkrun.devices.cuda.errors import explain
+from zkrun.devices.cuda.flights import Flight, Times
 from zkrun.devices.cuda.graphs import Lane, Mark
-from zkrun.devices.cuda.queue import Check, MustBlock, Queue, current
+from zkrun.devices.cuda.queue import MustBlock, Queue, current
+from zkrun.errors import ResourceLimit
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["CudaStream"]
 
 _BLOCKING = 1  # threads that wait for an event sleep
-_REBASE = 1000.0  # ms after which times are measured from a later event: they are 32-bit floats
-
 _TOGETHER = 256  # flights that land together
 _LEISURE = 0.02  # seconds after which work lands that nobody waits for
 
@@ -65,26 +65,6 @@ class _Operation:
     subscribed: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class _Flight:
-    """What the GPU was given: passed when its CUDA event has.
-
-    A graph is one flight: its last instruction, with marks of all.
-    """
-
-    kind: str
-    at: int
-    submitted: int  # perf_counter_ns
-    cuda: int
-    event: Event | None
-    checks: list[Check]
-    marks: Sequence[Mark] = ()
-
-    def is_awaited(self) -> bool:
-        """Whether others wait for it, or it may have failed in a way that only the host can see."""
-        return self.kind == "record" or bool(self.checks)
-
-
 class CudaStream(Queue, Stream):
     """A CUDA stream and its worker. After a failure nothing more is queued."""
 
@@ -101,24 +81,19 @@ class CudaStream(Queue, Stream):
         Queue.__init__(self, device)
         self.device = device
         self._lane = lane
-        self._clock = clock
         self._fail = fail
         self._changed = threading.Condition(_lock)
         self._operations: deque[_Operation] = deque()
-        self._flights: deque[_Flight] = deque()
+        self._flights: deque[Flight] = deque()
         self._spare_events: list[int] = []
         self._all_events: list[int] = []
         self._error: BaseException | None = None
         self._closing = False
         self._awaited = 0  # flights, and threads, that make landing urgent
-        self._last = 0  # when the work before ended
         self._worker = threading.Thread(target=self._loop, name=name, daemon=True)
         try:
-            self._base = self._new_event()
-            runtime.eventRecord(self._base, self.handle)
-            runtime.eventSynchronize(self._base)
-            self._base_time = time.perf_counter_ns()
-            self._worker.start()
+            self._times = Times(clock, self._new_event(), self.handle)
+            _start(self._worker)
         except BaseException:
             self._give_back()
             raise
@@ -237,7 +212,7 @@ class CudaStream(Queue, Stream):
         cuda = self._spare_events.pop() if self._spare_events else self._new_event()
         runtime.eventRecord(cuda, self.handle)
         checks, self.checks = self.checks, []
-        flight = _Flight(kind, at, submitted, cuda, event, checks, marks)
+        flight = Flight(kind, at, submitted, cuda, event, checks, marks)
         self._flights.append(flight)
         if flight.is_awaited():
             self._awaited += 1
@@ -327,7 +302,7 @@ class CudaStream(Queue, Stream):
             else:
                 self._land(item)
 
-    def _next(self) -> list[_Flight] | _Operation | None:
+    def _next(self) -> list[Flight] | _Operation | None:
         """What to wait for, or to run here, next: what was queued first comes first."""
         late = False
         with _lock:
@@ -352,7 +327,7 @@ class CudaStream(Queue, Stream):
             or len(self._flights) > _TOGETHER
         )
 
-    def _some_flights(self) -> list[_Flight]:
+    def _some_flights(self) -> list[Flight]:
         """The next flights up to one that others may be waiting for: they land together."""
         found = []
         for flight in self._flights:
@@ -369,8 +344,7 @@ class CudaStream(Queue, Stream):
             operation.work()
             runtime.streamSynchronize(self.handle)
             self.run_checks()
-            self._last = time.perf_counter_ns()
-            self._clock(operation.at, start, self._last)
+            self._times.tell_host(operation.at, start)
         except BaseException as error:  # told to the engine, which ends the run
             self._stop(operation.at, error)
         finally:
@@ -380,12 +354,15 @@ class CudaStream(Queue, Stream):
                 self._operations.popleft()
             self._changed.notify_all()
 
-    def _land(self, flights: list[_Flight]) -> None:
+    def _land(self, flights: list[Flight]) -> None:
         """Waits for the last of what the GPU was given, and tells of all."""
         last = flights[-1]
-        failed = (flights[0].marks or flights)[
-            0
-        ].at  # whatever the GPU says: it does not say which of them it was
+        failed = flights[0].first()  # whatever the GPU says: it does not say which of them it was
+
+        def note(at: int) -> None:
+            nonlocal failed
+            failed = at
+
         try:
             runtime.eventSynchronize(last.cuda)
             failed = last.at
@@ -393,14 +370,9 @@ class CudaStream(Queue, Stream):
                 if last.kind == "wait" and last.event is not None:
                     last.event.wait()  # it has passed, but may have failed
                 for flight in flights:
-                    self._tell(flight)
-                for mark in last.marks:
-                    failed = mark.at
-                    for check in mark.checks:
-                        check()
-                if not last.marks:
-                    for check in last.checks:
-                        check()
+                    self._times.tell(flight)
+                if last.checks:
+                    last.run_checks(note)
         except BaseException as error:  # told to the engine, which ends the run
             self._stop(failed, error)
         if last.kind == "record" and last.event is not None:
@@ -409,28 +381,16 @@ class CudaStream(Queue, Stream):
             for flight in flights:
                 self._flights.popleft()
                 self._awaited -= flight.is_awaited()
-                if flight.kind != "record" and flight.cuda != self._base:
+                if flight.kind != "record" and flight.cuda != self._times.base:
                     self._spare_events.append(flight.cuda)
             self._changed.notify_all()
 
-    def _tell(self, flight: _Flight) -> None:
-        """Reports when the work ran: from the end of what was before it, or its own arrival."""
-        for mark in flight.marks:
-            self._tell_of(mark.at, mark.cuda, flight)
-        if flight.marks:
-            return
-        elapsed = self._tell_of(flight.at, flight.cuda, flight)
-        if elapsed > _REBASE:
-            self._base, self._base_time = flight.cuda, self._last
 
-    def _tell_of(self, at: int, cuda: int, flight: _Flight) -> float:
-        elapsed: float = runtime.eventElapsedTime(self._base, cuda)
-        last = self._last
-        end = max(last, self._base_time + round(elapsed * 1e6))
-        start = end if flight.kind == "record" else min(end, max(last, flight.submitted))
-        self._last = end
-        self._clock(at, start, end)
-        return elapsed
+def _start(thread: threading.Thread) -> None:
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise ResourceLimit(f"{thread.name}: the system gives no thread for it") from error
 
 
 def _recording(event: Event) -> _Recording:

@@ -1,0 +1,82 @@
+"""What a GPU was given and has not reported yet, and when it ran."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cupy.cuda import runtime
+
+from zkrun.devices.base import Clock, Event
+from zkrun.devices.cuda.graphs import Mark
+from zkrun.devices.cuda.queue import Check
+
+__all__ = ["Flight", "Times"]
+
+_REBASE = 1000.0  # ms after which times are measured from a later event: they are 32-bit floats
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """Work that has passed when its CUDA event has.
+
+    A graph is one flight: its last instruction, with marks of all.
+    """
+
+    kind: str  # "run", "record" or "wait"
+    at: int
+    submitted: int  # perf_counter_ns
+    cuda: int
+    event: Event | None
+    checks: list[Check]
+    marks: Sequence[Mark] = ()
+
+    def is_awaited(self) -> bool:
+        """Whether others wait for it, or it may have failed in a way that only the host can see."""
+        return self.kind == "record" or bool(self.checks)
+
+    def first(self) -> int:
+        """The first instruction of it."""
+        return self.marks[0].at if self.marks else self.at
+
+    def run_checks(self, note: Callable[[int], None]) -> None:
+        """Raises what the work has failed with; `note` is told whose checks are next."""
+        for at, checks in [(m.at, m.checks) for m in self.marks] or [(self.at, self.checks)]:
+            note(at)
+            for check in checks:
+                check()
+
+
+class Times:
+    """Tells a clock when work ran: from events against one whose time the host knows."""
+
+    def __init__(self, clock: Clock, base: int, stream: int) -> None:
+        self._clock = clock
+        self._last = 0  # when the work before ended
+        runtime.eventRecord(base, stream)
+        runtime.eventSynchronize(base)
+        self.base = base
+        self._base_time = time.perf_counter_ns()
+
+    def tell(self, flight: Flight) -> None:
+        """Each piece of work ran from the end of what was before it, or from its own arrival."""
+        if flight.marks:
+            for mark in flight.marks:
+                self._tell(mark.at, mark.cuda, flight)
+        elif self._tell(flight.at, flight.cuda, flight) > _REBASE:
+            self.base, self._base_time = flight.cuda, self._last
+
+    def tell_host(self, at: int, start: int) -> None:
+        """What a worker did from `start` until now."""
+        self._last = time.perf_counter_ns()
+        self._clock(at, start, self._last)
+
+    def _tell(self, at: int, cuda: int, flight: Flight) -> float:
+        elapsed: float = runtime.eventElapsedTime(self.base, cuda)
+        last = self._last
+        end = max(last, self._base_time + round(elapsed * 1e6))
+        start = end if flight.kind == "record" else min(end, max(last, flight.submitted))
+        self._last = end
+        self._clock(at, start, end)
+        return elapsed
