@@ -41,7 +41,11 @@ void sort_canonical(Context& context, const Elements<F>& source, Canonical<F>* s
   parallel_for(context, n, permute_grain, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; i++) sorted[i] = Canonical<F>(source[i]);
   });
-  std::sort(sorted, sorted + n);
+  // Between any two comparisons it may end: a flag costs nothing beside them.
+  std::sort(sorted, sorted + n, [&](const Canonical<F>& one, const Canonical<F>& other) {
+    context.check();
+    return one < other;
+  });
 }
 
 // Over the first `usable` rows; later rows of a' and t' are left as they were. Returns -1, or the
