@@ -311,6 +311,8 @@ MISTAKES: list[tuple[str, str]] = [
     ("x * R", "a number is not below the modulus"),
     ("x * -R", "a number is not below the modulus"),
     ("x / 0", "division by zero"),
+    ("x / (R + 1)", "a number is not below the modulus"),
+    ("g / proof.transcript('blake2b')", "cannot multiply a Transcript<blake2b>"),
     ("x ** x", "an exponent is an integer"),
     ("2 ** x", "an exponent is an integer"),
     ("x ** 2**64", "an exponent is between"),

@@ -28,16 +28,12 @@ from zkrun.compiler.type2.given import Coefficients, ConstantData, Lagrange
 from zkrun.compiler.type2.graph import ConstantEntry, Graph, Result
 from zkrun.compiler.type2.handles import (
     Bases,
-    Handle,
     PointValue,
     Polynomial,
-    Recorder,
     ScalarValue,
     TranscriptValue,
-    error,
-    integer,
-    text,
 )
+from zkrun.compiler.type2.recorder import Handle, Recorder, error, integer, text
 from zkrun.compiler.type2.types import Form, Poly, ValueType
 from zkrun.program.explain import found
 from zkrun.program.functions.transform import default_root
@@ -145,7 +141,7 @@ class Proof:
 
     def number(self, value: int) -> ScalarValue:
         """A scalar that is known."""
-        return self._recorder.number(value)
+        return self._made(ScalarValue, op.Number(self._recorder.known(value)))
 
     def poly(self, scalars: Sequence[ScalarValue | int]) -> Polynomial:
         """The polynomial with these coefficients, the constant one first."""

@@ -7,7 +7,7 @@ from typing import Any, TypedDict, TypeVar, Unpack
 from pydantic import TypeAdapter, ValidationError
 
 from zkrun.algebra.curves import Curve
-from zkrun.compiler.type2.handles import error, integer, text
+from zkrun.compiler.type2.recorder import error, integer, text
 from zkrun.compiler.type2.types import Form, Poly, ValueType, memory_type
 from zkrun.program.constants import BadValue, parse_values
 from zkrun.program.document import Bytes, Data, Encoding, File, Values

@@ -7,168 +7,15 @@ program runs (whether two values are equal, whether one is zero) cannot be asked
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from dataclasses import replace
-from operator import index
-from pathlib import PurePath
-from typing import Any, ClassVar, NoReturn, Self, TypeAlias, TypeVar
+from typing import Any, NoReturn, Self, TypeAlias, TypeVar
 
 from zkrun.compiler.type2 import operations as op
-from zkrun.compiler.type2.graph import Builder, GraphError, Value
-from zkrun.compiler.type2.types import Form, Poly, ValueType
-from zkrun.program.text import printable
+from zkrun.compiler.type2.recorder import Handle, Recorder, error, integer, text
+from zkrun.compiler.type2.types import Form, Poly
 from zkrun.program.types import Point, PointArray, Scalar, Transcript
 
-__all__ = [
-    "Bases",
-    "Field",
-    "Handle",
-    "PointValue",
-    "Polynomial",
-    "Recorder",
-    "ScalarValue",
-    "TranscriptValue",
-    "error",
-    "integer",
-    "line",
-    "text",
-]
-
-_PACKAGE = "zkrun.compiler"
-
-
-def line() -> str:
-    """The author's line that is being run, as "file.py:12"."""
-    frame = sys._getframe()
-    while frame.f_back is not None and _is_own(frame.f_globals.get("__name__", "")):
-        frame = frame.f_back
-    return printable(f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}")
-
-
-def _is_own(module: str) -> bool:
-    return module == _PACKAGE or module.startswith(_PACKAGE + ".")
-
-
-def error(message: str) -> GraphError:
-    """The error of the author's line."""
-    return GraphError(f"{line()}: {message}")
-
-
-def integer(value: Any, what: str) -> int:
-    """An integer of Python's or of NumPy's, and nothing that only looks like one.
-
-    `what` names it, as in "an exponent", or says what may stand there, an integer among it.
-    """
-    if not isinstance(value, bool):
-        try:
-            return index(value)
-        except TypeError:
-            pass
-    wanted = what if "integer" in what else f"{what} is an integer"
-    raise error(f"{wanted}, not {_a(value)}")
-
-
-def text(value: Any, what: str) -> str:
-    """Text that a document can carry."""
-    if not isinstance(value, str):
-        raise error(f"{what} is text, not {_a(value)}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise error(f"{what} is no valid Unicode: {value!r}") from None
-    return value
-
-
-class Recorder:
-    """Writes vertices down for the handles of one proof."""
-
-    def __init__(self, curve: str) -> None:
-        self.builder = Builder(curve)
-
-    @property
-    def modulus(self) -> int:
-        """The number r of elements of the scalar field."""
-        return self.builder.curve.r
-
-    def coset(self, value: Any) -> int:
-        """The g of a coset of values."""
-        g = integer(value, "a coset")
-        if not 0 < g < self.modulus:
-            raise error("a coset is between 1 and r − 1")
-        return g
-
-    def add(
-        self, operation: op.Operation, operands: Sequence[Any] = (), label: str | None = None
-    ) -> tuple[Handle, ...]:
-        """Adds a vertex, and gives a handle for each of its results. Operands may be numbers."""
-        taken = [self.take(operand).value for operand in operands]
-        first = self.builder.add(operation, taken, source=line(), label=label)
-        types = self.builder.vertices[first.vertex].types
-        return tuple(
-            _HANDLES[type(typ)](self, Value(first.vertex, output), typ)
-            for output, typ in enumerate(types)
-        )
-
-    def take(self, operand: Any) -> Handle:
-        """The handle that an operand is, or that of the number that it is."""
-        if isinstance(operand, Handle):
-            if operand.recorder is not self:
-                raise error("a value of another Proof: each belongs to the one that made it")
-            return operand
-        return self.number(operand)
-
-    def number(self, value: Any, label: str | None = None) -> ScalarValue:
-        """The handle of a scalar that is known; a negative one is taken modulo r."""
-        known = integer(value, "an operand is a value of the proof or an integer")
-        r = self.modulus
-        if not -r < known < r:
-            raise error("a number is not below the modulus of the scalar field (take it modulo r)")
-        (handle,) = self.add(op.Number(known % r), (), label)
-        return _is(handle, ScalarValue)
-
-
-class Handle:
-    """A value of a graph in the making; `typ` is its type."""
-
-    __slots__ = ("recorder", "typ", "value")
-    __array_ufunc__: ClassVar[None] = None  # numbers of NumPy leave arithmetic to the handle
-    typ: ValueType
-
-    def __init__(self, recorder: Recorder, value: Value, typ: Any) -> None:
-        self.recorder, self.value, self.typ = recorder, value, typ
-
-    def named(self, label: str) -> Self:
-        """The same value; texts and reports call it so."""
-        vertices = self.recorder.builder.vertices
-        at = self.value.vertex
-        vertices[at] = replace(vertices[at], label=text(label, "a name"))
-        return self
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.typ}>"
-
-    def __bool__(self) -> NoReturn:
-        raise error("a value is known when the program runs: it cannot decide what is written")
-
-    def __eq__(self, other: object) -> NoReturn:
-        raise error("values are compared when the program runs; `is` tells handles apart")
-
-    def __lt__(self, other: object) -> NoReturn:
-        raise error("field elements have no order")
-
-    __ne__ = __eq__
-    __le__ = __gt__ = __ge__ = __lt__
-    __hash__ = object.__hash__
-
-    def __iter__(self) -> NoReturn:
-        raise error("a value cannot be iterated over: its elements are known when the program runs")
-
-    def __contains__(self, element: object) -> NoReturn:
-        self.__iter__()
-
-    def __reversed__(self) -> NoReturn:
-        self.__iter__()
+__all__ = ["Bases", "Operand", "PointValue", "Polynomial", "ScalarValue", "TranscriptValue"]
 
 
 class _Arithmetic(Handle):
@@ -198,7 +45,7 @@ class _Arithmetic(Handle):
         raise error("an exponent is an integer that is known, not a value of the proof")
 
 
-class ScalarValue(_Arithmetic):
+class ScalarValue(_Arithmetic, of=Scalar):
     """An element of the scalar field."""
 
     __slots__ = ()
@@ -236,7 +83,7 @@ class ScalarValue(_Arithmetic):
         return _is(self._operate(operation, a, b), ScalarValue)
 
 
-class Polynomial(_Arithmetic):
+class Polynomial(_Arithmetic, of=Poly):
     """Coefficients, or values on a domain of roots of unity: `form` says which of the two.
 
     Of values, `+ - * / **` and `inverse` act value by value, a scalar standing for all of them. Of
@@ -362,14 +209,14 @@ class Polynomial(_Arithmetic):
         return self._one(op.call("distribute_powers"), powers)
 
 
-class PointValue(Handle):
+class PointValue(Handle, of=Point):
     """A point of G1 or G2."""
 
     __slots__ = ()
     typ: Point
 
 
-class Bases(Handle):
+class Bases(Handle, of=PointArray):
     """Points that scalars are committed with: the powers of a setup, or its Lagrange basis."""
 
     __slots__ = ()
@@ -396,7 +243,7 @@ class Bases(Handle):
         return _is(self.recorder.add(_slice(at, self.n), (self,))[0], Bases)
 
 
-class TranscriptValue(Handle):
+class TranscriptValue(Handle, of=Transcript):
     """A Fiat-Shamir transcript. Each call goes on from the state that the one before has left."""
 
     __slots__ = ()
@@ -422,16 +269,7 @@ class TranscriptValue(Handle):
         self.value = state.value
 
 
-Field: TypeAlias = Polynomial | ScalarValue
 Operand: TypeAlias = Polynomial | ScalarValue | int
-
-_HANDLES: dict[type, type[Handle]] = {
-    Poly: Polynomial,
-    Scalar: ScalarValue,
-    Point: PointValue,
-    PointArray: Bases,
-    Transcript: TranscriptValue,
-}
 
 _H = TypeVar("_H", bound=Handle)
 
@@ -445,11 +283,11 @@ def _is(handle: Any, kind: type[_H]) -> _H:
 def _inverse(recorder: Recorder, divisor: Any) -> Any:
     """1/divisor: of a number at once."""
     if isinstance(divisor, _Arithmetic):
-        return recorder.take(divisor).inverse()  # type: ignore[attr-defined]  # take gives it back
+        recorder.take(divisor)  # which looks whose it is
+        return divisor.inverse()
     if isinstance(divisor, Handle):
         return divisor  # which no product takes
-    number = integer(divisor, "a divisor is a value of the proof or an integer")
-    if not number % recorder.modulus:
+    if not (number := recorder.known(divisor)):
         raise error("division by zero")
     return pow(number, -1, recorder.modulus)
 
@@ -474,8 +312,3 @@ def _position(at: Any, n: int) -> int:
 
 def _is_zero(value: Any) -> bool:
     return type(value) is int and value == 0
-
-
-def _a(value: Any) -> str:
-    """A value's kind, for messages."""
-    return str(value.typ) if isinstance(value, Handle) else f"a {type(value).__name__}"

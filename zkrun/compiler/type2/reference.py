@@ -15,7 +15,7 @@ from typing import Any
 
 from zkrun.compiler.type2 import author, given
 from zkrun.compiler.type2.document import OPERATIONS
-from zkrun.compiler.type2.handles import Handle
+from zkrun.compiler.type2.recorder import Handle
 from zkrun.program.reference import refreshed
 
 __all__ = ["SECTIONS", "interface", "operations"]
