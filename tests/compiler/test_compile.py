@@ -10,15 +10,15 @@ import random
 from dataclasses import replace
 from typing import Any
 
-import zkrun
 from graphs import Case, random_cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interpreter import document_values, interpret
 
+import zkrun
 from zkrun.algebra.curves import CURVES
 from zkrun.analysis.analyse import analyse
-from zkrun.compiler.compile import compile_placed
+from zkrun.compiler.compile import Machine, compile_placed
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Graph
 from zkrun.compiler.type2.placement import may_run_on
@@ -69,7 +69,7 @@ def test_results_on_random_devices_with_random_budgets(case: Case, seed: int, sh
     devices = choose.choice([["cpu"], ["gpu:0"], ["cpu", "gpu:0"], ["cpu", "gpu:0", "gpu:1"]])
     placed = on_devices(graph, choose, devices)
     memory: dict[str, int | None] = dict.fromkeys(("cpu", *devices))
-    compiled = compile_placed(placed, memory, disk=False)
+    compiled = compile_placed(placed, Machine(memory))
     if choose.random() < 0.8:
         tight = {
             device: nbytes * share // 100
@@ -77,7 +77,7 @@ def test_results_on_random_devices_with_random_budgets(case: Case, seed: int, sh
             if device in memory
         }
         try:
-            compiled = compile_placed(placed, tight, disk=choose.random() < 0.8)
+            compiled = compile_placed(placed, Machine(tight, disk=choose.random() < 0.8))
         except DoesNotFit:
             pass
         else:
@@ -86,3 +86,4 @@ def test_results_on_random_devices_with_random_budgets(case: Case, seed: int, sh
     assert [d.to_json() for d in analyse(compiled.program).diagnostics] == []
     inputs = {name: case.inputs[name] for name in graph.inputs}
     assert run(compiled.program, inputs, sanitize=True) == expected
+    assert run(compiled.program, inputs, shuffle=seed) == expected

@@ -8,8 +8,8 @@ fit the one is taken that is predicted to be the fastest.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 from zkrun.analysis.rates import Rates
 from zkrun.compiler.rates import DEFAULT_RATES
@@ -18,7 +18,8 @@ from zkrun.compiler.type2.passes import PASSES, Target
 from zkrun.compiler.type2.placement import place
 from zkrun.compiler.type2.types import memory_type
 from zkrun.compiler.type3.calls import lower
-from zkrun.compiler.type3.chunk import Chunk, gpu
+from zkrun.compiler.type3.chunk import Chunk
+from zkrun.compiler.type3.chunk import gpu as is_gpu
 from zkrun.compiler.type3.emit import emit
 from zkrun.compiler.type3.plan import DoesNotFit, Plan, plan
 from zkrun.compiler.type3.predict import Prediction, predict
@@ -27,17 +28,15 @@ from zkrun.errors import ResourceLimit
 from zkrun.program import types
 from zkrun.program.calls import resolve_call
 from zkrun.program.document import FunctionEntry, Program
+from zkrun.program.signature import Call
 
-__all__ = ["Compiled", "Memory", "Step", "compile_graph", "compile_placed"]
+__all__ = ["Compiled", "Machine", "Memory", "Step", "compile_graph", "compile_placed"]
 
 Memory: TypeAlias = Mapping[str, int | None]
 """The devices that a program may use, and the most bytes of each; None for no limit."""
 
-_SMALL_GRAPH = 3000
-"""Vertices up to which all ways of cutting are tried, however well the first one does."""
-
-_GOOD_ENOUGH = 1.02
-"""Times the prediction without any limit: then no other way is tried."""
+_LARGE_GRAPH = 3000
+"""Vertices from which on the first way that fits is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,45 +69,65 @@ class Compiled:
     most: int | None = None  # bytes of the operands and results of one vertex that passes aimed at
 
 
-def compile_graph(
-    graph: Graph,
-    memory: Memory | None = None,
-    *,
-    disk: bool = False,
-    rates: Rates = DEFAULT_RATES,
-) -> Compiled:
-    """The program of a graph on devices with so much memory.
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a program is compiled for.
 
-    `memory` names the CPU and each GPU that the program may use (default: the CPU alone, without a
-    limit); with `disk` what fits nowhere else goes there. Raises ResourceLimit, which says the
-    smallest budget that would do, where the graph cannot run in so little.
+    `memory` names the CPU and each GPU that the program may use; with `disk` what fits nowhere else
+    goes there. `gpu`: whether GPUs are real, or virtual ones, whose kernels take no memory there.
     """
-    budget = dict(memory or {})
-    budget.setdefault("cpu", None)
-    best, failure = _best(graph, budget, disk, rates)
+
+    memory: Memory = field(default_factory=lambda: {"cpu": None})
+    disk: bool = False
+    rates: Rates = DEFAULT_RATES
+    gpu: Literal["real", "virtual"] = "real"
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """GPUs first, by name, then the CPU."""
+        return tuple(sorted(self.memory, key=lambda device: (not is_gpu(device), device)))
+
+    def workspace(self, call: Call) -> int:
+        """The scratch memory that a GPU takes for a call."""
+        from zkrun.devices.registry import workspace  # here: nothing else asks devices anything
+
+        return workspace("gpu:0", call) if self.gpu == "real" else 0
+
+    def with_memory(self, device: str, nbytes: int) -> Machine:
+        """The same machine with so much on one device."""
+        return replace(self, memory={**self.memory, device: nbytes})
+
+
+def compile_graph(graph: Graph, machine: Machine | None = None) -> Compiled:
+    """The program of a graph (by default for the CPU alone, without a limit).
+
+    Raises ResourceLimit, which says the smallest budget that would do, where the graph cannot run
+    in the memory there is.
+    """
+    machine = machine or Machine()
+    best, failure = _best(graph, machine)
     if best is not None:
         return best
     assert failure is not None
-    raise _refusal(graph, budget, disk, rates, failure)
+    raise _refusal(graph, machine, failure)
 
 
-def _best(
-    graph: Graph, memory: Memory, disk: bool, rates: Rates
-) -> tuple[Compiled | None, DoesNotFit | None]:
+def _best(graph: Graph, machine: Machine) -> tuple[Compiled | None, DoesNotFit | None]:
     """The fastest of the ways that fit, by prediction; else why the last one did not."""
     best: Compiled | None = None
     failure: DoesNotFit | None = None
-    for most in _ways(memory):
-        steps, optimised = _optimise(graph, Target(tuple(_order(memory)), most, rates))
+    for most in _ways(machine.memory):
+        target = Target(machine.devices, most, machine.rates, machine.workspace)
+        steps, optimised = _optimise(graph, target)
         try:
-            found = compile_placed(optimised, memory, disk=disk, rates=rates)
+            found = compile_placed(optimised, machine)
         except DoesNotFit as error:
             failure = error
             continue
         found.steps, found.most = steps, most
         if best is None or found.prediction.seconds < best.prediction.seconds:
             best = found
-        if len(graph.vertices) > _SMALL_GRAPH or not best.evicted:
+        if len(graph.vertices) > _LARGE_GRAPH or not best.evicted:
             break
     return best, failure
 
@@ -116,15 +135,10 @@ def _best(
 def _ways(memory: Memory) -> Iterator[int | None]:
     """Bytes that a vertex may take: no limit, then shares of the smallest GPU."""
     yield None
-    limits = [most for device, most in memory.items() if gpu(device) and most is not None]
+    limits = [most for device, most in memory.items() if is_gpu(device) and most is not None]
     if limits:
         for share in (2, 4, 8, 16):
             yield min(limits) // share
-
-
-def _order(memory: Memory) -> list[str]:
-    """GPUs first, by name, then the CPU."""
-    return sorted(memory, key=lambda device: (not gpu(device), device))
 
 
 def _optimise(graph: Graph, target: Target) -> tuple[tuple[Step, ...], Graph]:
@@ -136,20 +150,18 @@ def _optimise(graph: Graph, target: Target) -> tuple[tuple[Step, ...], Graph]:
     return tuple(steps), place(graph, target.devices)
 
 
-def compile_placed(
-    graph: Graph, memory: Memory, *, disk: bool = False, rates: Rates = DEFAULT_RATES
-) -> Compiled:
+def compile_placed(graph: Graph, machine: Machine) -> Compiled:
     """The program of a graph as it is, each vertex on its device, in its order. DoesNotFit."""
     devices = [vertex.device or "cpu" for vertex in graph.vertices]
-    scratch = _workspaces(graph, devices)
-    fixed = {**scratch, "cpu": _held(graph)}
+    memory = machine.memory
+    fixed = {**_workspaces(graph, devices, machine), "cpu": _held(graph)}
     budgets: dict[str, int | None] = {}
     for device, most in memory.items():
         taken = fixed.get(device, 0)
         if most is not None and taken > most:
             raise DoesNotFit(device, taken)
         budgets[device] = None if most is None else most - taken
-    if disk:
+    if machine.disk:
         budgets["disk"] = None
     found = _planned(graph, devices, budgets)
     order = schedule(found.chunk)
@@ -162,7 +174,7 @@ def compile_placed(
         graph,
         found.chunk,
         order,
-        predict(found.chunk, order, rates),
+        predict(found.chunk, order, machine.rates),
         peak,
         found.evicted,
     )
@@ -179,15 +191,13 @@ def _planned(graph: Graph, devices: Sequence[str], budgets: Mapping[str, int | N
         return first
 
 
-def _refusal(
-    graph: Graph, memory: Memory, disk: bool, rates: Rates, failure: DoesNotFit
-) -> ResourceLimit:
+def _refusal(graph: Graph, machine: Machine, failure: DoesNotFit) -> ResourceLimit:
     """Why a graph cannot run in so little memory, and in how much it could."""
     device = failure.device
-    given = memory.get(device) or 0
+    given = machine.memory.get(device) or 0
 
     def fits(nbytes: int) -> bool:
-        return _best(graph, {**memory, device: nbytes}, disk, rates)[0] is not None
+        return _best(graph, machine.with_memory(device, nbytes))[0] is not None
 
     enough = max(given, 1)
     while not fits(enough):
@@ -201,7 +211,7 @@ def _refusal(
     while enough - least > max(enough // 128, 64):
         middle = (enough + least) // 2
         least, enough = (least, middle) if fits(middle) else (middle, enough)
-    _, last = _best(graph, {**memory, device: least}, disk, rates)
+    _, last = _best(graph, machine.with_memory(device, least))
     needs = _needs(graph, last or failure)
     return ResourceLimit(f"{device}: {given} bytes are too little; {enough} would do. {needs}")
 
@@ -221,14 +231,12 @@ def _held(graph: Graph) -> int:
     return sum(types.size(memory_type(typ), graph.curve_record) for typ in typs)
 
 
-def _workspaces(graph: Graph, devices: Sequence[str]) -> dict[str, int]:
+def _workspaces(graph: Graph, devices: Sequence[str], machine: Machine) -> dict[str, int]:
     """The most scratch memory that any call takes on each GPU."""
-    from zkrun.devices.registry import workspace  # here: compiling needs no device otherwise
-
     most: dict[str, int] = {}
     for vertex, device in zip(graph.vertices, devices, strict=True):
         operands = tuple(graph.type(value) for value in vertex.operands)
-        lowered = lower(vertex.operation, operands, vertex.types) if gpu(device) else None
+        lowered = lower(vertex.operation, operands, vertex.types) if is_gpu(device) else None
         if lowered is None:
             continue
         call, _ = resolve_call(
@@ -238,5 +246,5 @@ def _workspaces(graph: Graph, devices: Sequence[str]) -> dict[str, int]:
             tuple(memory_type(operands[index]) for index in lowered.reads),
         )
         if call is not None:
-            most[device] = max(most.get(device, 0), workspace(device, call))
+            most[device] = max(most.get(device, 0), machine.workspace(call))
     return most

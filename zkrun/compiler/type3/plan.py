@@ -9,7 +9,8 @@ there is room.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from zkrun.compiler.type2 import operations as op
@@ -110,12 +111,14 @@ class _Planner:
         self.slotted: dict[tuple[Value, str], Value] = {}  # what lies inside another one's memory
         self.position = 0
         self.source: str | None = None
+        self.narrow = False  # whether slices come alone although what they are slices of is there
 
     # -- the walk ----------------------------------------------------------------------------
 
     def run(self) -> None:
         for position, vertex in enumerate(self.graph.vertices):
             self.position, self.source = position, vertex.source
+            self.narrow = self._is_narrow(vertex, self.devices[position])
             self._vertex(position, vertex)
         self._finish()
         self.chunk.memory = {device: space.top for device, space in self.spaces.items()}
@@ -142,6 +145,20 @@ class _Planner:
         self._produced(position, vertex, device)
         self._release(position, vertex)
         self.pinned.clear()
+
+    def _is_narrow(self, vertex: Vertex, device: str) -> bool:
+        """Whether the vertex has no room beside the arrays that its operands are slices of."""
+        budget = self.budgets.get(device)
+        if budget is None or vertex.operation.is_view:
+            return False
+        whole: dict[Value, None] = {Value(self.position, i): None for i in range(len(vertex.types))}
+        for value in vertex.operands:
+            base = self.live.views[value].base
+            whole[base if device in self.copies.get(base, {}) else value] = None
+        return 2 * sum(map(self._nbytes, whole)) > budget
+
+    def _nbytes(self, value: Value) -> int:
+        return types.size(memory_type(self.graph.type(value)), self.chunk.curve_record)
 
     def _call(self, position: int, vertex: Vertex, device: str) -> None:
         results = tuple(Value(position, output) for output in range(len(vertex.types)))
@@ -214,13 +231,15 @@ class _Planner:
             self._fetch(operand, device)
             if self._dies(operand, vertex, device):
                 return self._take_over(self.live.views[operand].base, result, device)
-        source = self._anywhere(operand, device)
-        target = self._take(result, device)
+        source, place = self._anywhere(operand, device)
+        with self._pinned(place):
+            target = self._take(result, device)
         self.chunk.emit(Transfer(source, target), self.source)
         return target
 
     def _update(self, result: Value, vertex: Vertex, device: str, start: int) -> None:
-        part = self._anywhere(vertex.operands[1], device)
+        part, place = self._anywhere(vertex.operands[1], device)
+        self.pinned.add(place)
         target = self._updated(result, vertex, 0, device)
         n = types.length(self.chunk.registers[part].typ)
         self.chunk.emit(
@@ -233,7 +252,7 @@ class _Planner:
         for operand in vertex.operands:
             n = types.length(memory_type(self.graph.type(operand)))
             if self.slotted.get((operand, device)) != result:
-                part = self._anywhere(operand, device)
+                part, _ = self._anywhere(operand, device)
                 place = self._view(target, (Sliced(start, start + n),))
                 self.chunk.emit(Transfer(part, place), self.source)
             start += n
@@ -277,33 +296,45 @@ class _Planner:
     def _fetch(self, value: Value, device: str) -> int:
         """A register of the value on the device, where it stays while this vertex is planned."""
         viewed = self.live.views[value]
-        base = self.copies[viewed.base]
         if not viewed.metas:
             return self._bring(viewed.base, device)
-        if device not in base and self._is_part(value, viewed.base):
+        alone = self.narrow or device not in self.copies[viewed.base]
+        if alone and self._is_part(value, viewed.base):
             return self._bring(value, device)
         return self._view(self._bring(viewed.base, device), viewed.metas)
 
-    def _anywhere(self, value: Value, device: str) -> int:
-        """A register of the value, on the device if it is there, else wherever it is."""
+    def _anywhere(self, value: Value, device: str) -> tuple[int, tuple[Value, str]]:
+        """A register of the value, on the device if it is there, else wherever it is; and what has
+        to stay in place for it."""
         viewed = self.live.views[value]
         for key, metas in ((value, ()), (viewed.base, viewed.metas)):
             copies = self.copies.get(key)
             if copies:
                 place = device if device in copies else _nearest(copies)
-                self.pinned.add((key, place))
-                return self._view(copies[place], metas)
+                return self._view(copies[place], metas), (key, place)
         raise AssertionError(f"{value} is nowhere")
 
-    def _bring(self, value: Value, device: str) -> int:
+    def _bring(self, value: Value, device: str, patience: float = float("inf")) -> int:
         """The value itself (a base, or a slice as an array of its own) on a device."""
         self.pinned.add((value, device))
         copies = self.copies.setdefault(value, {})
         if device not in copies:
-            source = self._anywhere(value, device)
-            register = self._take(value, device)
+            source, place = self._anywhere(value, device)
+            with self._pinned(place):
+                register = self._take(value, device, patience)
             self.chunk.emit(Transfer(source, register), self.source)
         return copies[device]
+
+    @contextmanager
+    def _pinned(self, place: tuple[Value, str]) -> Iterator[None]:
+        """Something has to stay in place for now."""
+        fresh = place not in self.pinned
+        self.pinned.add(place)
+        try:
+            yield
+        finally:
+            if fresh:
+                self.pinned.discard(place)
 
     def _is_part(self, value: Value, base: Value) -> bool:
         one, whole = (memory_type(self.graph.type(each)) for each in (value, base))
@@ -394,7 +425,7 @@ class _Planner:
         others = [other for other in self.copies[value] if other != device]
         if not others and not self._is_redundant(value):
             refuge = "disk" if device == "cpu" else "cpu"
-            nbytes = types.size(memory_type(self.graph.type(value)), self.chunk.curve_record)
+            nbytes = self._nbytes(value)
             if refuge == "disk" and "disk" not in self.budgets:
                 raise self._no_room(device, nbytes)
             self.plan.evicted[device] = self.plan.evicted.get(device, 0) + nbytes
@@ -498,14 +529,12 @@ class _Planner:
         if device in self.copies.get(value, {}):
             return True
         pinned = set(self.pinned)
-        source = self._anywhere(value, device)
         try:
-            register = self._take(value, device, patience)
+            self._bring(value, device, patience)
         except DoesNotFit:
-            self.pinned = pinned
             return False
-        self.chunk.emit(Transfer(source, register), self.source)
-        self.pinned = pinned
+        finally:
+            self.pinned = pinned
         return True
 
     def _release(self, position: int, vertex: Vertex) -> None:
