@@ -6,6 +6,7 @@ import pytest
 from gpu_values import LAYOUTS, agree, array, both_curves, images, opened, scalar
 
 from zkrun.algebra.curves import Curve
+from zkrun.devices.cuda import fused_unit
 
 pytestmark = pytest.mark.gpu
 
@@ -26,6 +27,19 @@ def test_recurrences(curve: Curve, layout: str) -> None:
             if n > 1:
                 shorter = array(images(curve, n - 1, n))
                 agree(devices, curve, "scan_mul", {}, [out], [shorter, x], layout)
+
+
+@both_curves
+def test_long_arrays(curve: Curve) -> None:
+    """More than one group of tiles, and runs of inversions as long as they get."""
+    n = (1 << 21) + 1025
+    with opened("cpu", "gpu:0") as devices:
+        a, x = array(images(curve, n, 1, 1000)), scalar(31337, curve)
+        nonzero, out = array(images(curve, n, 2)), array(bytes(32 * n))
+        agree(devices, curve, "evaluate", {}, [scalar(0, curve)], [a, x])
+        agree(devices, curve, "kate_division", {}, [out], [a, x])
+        agree(devices, curve, "scan_mul", {}, [out], [nonzero, x])
+        agree(devices, curve, "batch_invert", {}, [array(images(curve, 2 * n, 3, 1000))])
 
 
 @both_curves
@@ -76,6 +90,22 @@ def test_fused(curve: Curve, layout: str) -> None:
             expr = large + "; y0 = t59; y1 = t30 - t59"
             agree(devices, curve, "fused_arith", {"expr": expr}, outs, ins, layout)
         agree(devices, curve, "fused_arith", {"expr": "y0 = 5"}, [outs[0]], [a])
+        for n in (1, 256, 257, 511, 513, 5000):
+            a, b, out = (array(images(curve, n, seed)) for seed in (1, 2, 3))
+            ins = [b, scalar(77, curve), a, b]
+            for expr in ("y0 = x2*x2", "y0 = x1*x2 + x0", "y0 = (x0 - x2)^3 + x1"):
+                agree(devices, curve, "fused_arith", {"expr": expr}, [out], ins, layout)
+
+
+@both_curves
+def test_fused_with_more_operands_than_a_launch_takes(
+    curve: Curve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fused_unit, "FEW_OPERANDS", 3)
+    with opened("cpu", "gpu:0") as devices:
+        ins = [array(images(curve, 1000, seed)) for seed in range(5)]
+        expr = "y0 = x0*x1 + x2 - x3 + x4; y1 = x4 - x0"
+        agree(devices, curve, "fused_arith", {"expr": expr}, [array(bytes(32000))] * 2, ins)
 
 
 @both_curves
@@ -100,3 +130,23 @@ def test_permute(curve: Curve, layout: str) -> None:
             inputs[usable - 1] = b"\x06" + bytes(31)
             ins = [array(b"".join(inputs)), array(b"".join(table))]
             agree(devices, curve, "permute", params, outs, ins, layout)
+
+
+@both_curves
+def test_permute_values_that_are_alike(curve: Curve) -> None:
+    """Small ones, and long ones that differ in their last bits only."""
+    source = random.Random(2)
+    long = curve.r - (1 << 80)
+    alike = [
+        *(source.randrange(1 << bits) for bits in range(1, 70) for _ in range(20)),
+        *(long + source.randrange(1 << 70) for _ in range(3000)),
+        *(long + i for i in range(500)),
+        *((1 << bits) + d for bits in (55, 56, 57, 58, 63, 64, 65, 128) for d in (-1, 0, 1)),
+    ]
+    table = [(v * 2**256 % curve.r).to_bytes(32, "little") for v in alike]
+    source.shuffle(table)
+    inputs = source.choices(table, k=len(table))
+    with opened("cpu", "gpu:0") as devices:
+        outs = [array(bytes(32 * len(table)))] * 2
+        ins = [array(b"".join(inputs)), array(b"".join(table))]
+        agree(devices, curve, "permute", {"usable": len(table)}, outs, ins)

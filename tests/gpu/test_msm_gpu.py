@@ -4,6 +4,7 @@ Bases are known multiples k_i G, so that the sum of s_i k_i G is one multiplicat
 """
 
 import functools
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 from gpu_oracle import GROUPS, Oracle, Point, Words, cupy, each_group
+from gpu_values import bound, opened
 
 from zkrun.algebra.curves import CURVES
+from zkrun.devices.base import Data, Device
 from zkrun.devices.cuda import msm
 from zkrun.devices.cuda.compile import load
 from zkrun.devices.cuda.field_units import group_unit
+from zkrun.program.types import Point as PointOf
+from zkrun.program.types import PointArray, ScalarArray, Typ, length
 
 pytestmark = pytest.mark.gpu
 
@@ -263,3 +268,31 @@ def weighted_sum(forms: Words) -> int:
     pieces = forms.view(np.uint16).reshape(len(forms), 16)
     weights = np.arange(1, len(forms) + 1, dtype=np.uint64)
     return sum(int((pieces[:, j].astype(np.uint64) * weights).sum()) << (16 * j) for j in range(16))
+
+
+def test_the_function_again_and_elsewhere() -> None:
+    """What it prepared for some operands is used neither for others nor for their old values."""
+    oracle = oracle_for("bn254", "g1")
+    logarithms, points = mixed_points(oracle, 300)
+    with opened("gpu:0") as devices:
+        gpu = devices["gpu:0"]
+        typ = PointArray(len=300, group="g1")
+        bases, vectors = _data(gpu, typ, 64), [_data(gpu, ScalarArray(300), 32) for _ in range(2)]
+        sums = [_data(gpu, PointOf("g1"), 64) for _ in range(2)]
+        gpu.write(bases, cupy.asnumpy(points).tobytes())
+        for params in ({}, {"window": 2}, {"window": 9}, {"window": 30}):
+            function = bound(gpu, oracle.curve, "msm", params, sums[:1], [bases, vectors[0]])
+            for turn in range(3):
+                for vector, total in itertools.product(vectors, sums):
+                    scalars = mixed_scalars(oracle, 300, f"{turn} {vector.address}")
+                    gpu.write(vector, oracle.scalar_words(scalars).tobytes())
+                    function([total], [bases, vector])
+                    words = np.frombuffer(bytes(gpu.read(total)), dtype=np.uint64)
+                    got = oracle.to_points(words.reshape(1, -1))
+                    assert got == [expected(oracle, scalars, logarithms)]
+
+
+def _data(gpu: Device, typ: Typ, item: int) -> Data:
+    n = length(typ)
+    block = gpu.allocate(item * n, None)
+    return Data(typ, block, block.address, item, n, 0, n)

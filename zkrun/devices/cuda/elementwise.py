@@ -73,35 +73,26 @@ def pairwise(operation: str) -> Factory:
 
 
 def poly_scale(call: Call, device: CudaDevice) -> Launch:
-    multiply = _multiply_cyclic(call)
+    kernel = kernels(elementwise_unit(call.curve))["multiply_all"]
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (c,), (a, s) = mutable, immutable
-        multiply(queue, c, a, s)
+        launch_elements(kernel, queue.handle, c.length, view(c) + view(a) + view(s), each=2)
 
     return launch
 
 
 def distribute_powers(call: Call, device: CudaDevice) -> Launch:
-    multiply = _multiply_cyclic(call)
+    kernel = kernels(elementwise_unit(call.curve))["multiply_cyclic"]
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (a,), (powers,) = mutable, immutable
-        multiply(queue, a, a, powers)
+        if a.length:
+            step = struct.pack("<2Q", THREADS % powers.length, 0)
+            payload = view(a) + view(a) + view(powers) + step
+            launch_elements(kernel, queue.handle, a.length, payload, each=2)
 
     return launch
-
-
-def _multiply_cyclic(call: Call) -> Callable[[Queue, Data, Data, Data], None]:
-    """c[i] = a[i] b[i mod length of b]: (queue, c, a, b)."""
-    kernel = kernels(elementwise_unit(call.curve))["multiply_cyclic"]
-
-    def multiply(queue: Queue, c: Data, a: Data, b: Data) -> None:
-        if c.length:
-            payload = view(c) + view(a) + view(b) + struct.pack("<2Q", THREADS % b.length, 0)
-            launch_elements(kernel, queue.handle, c.length, payload, each=2)
-
-    return multiply
 
 
 def fill(call: Call, device: CudaDevice) -> Launch:

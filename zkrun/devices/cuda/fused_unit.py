@@ -17,8 +17,11 @@ __all__ = ["FEW_OPERANDS", "Fused", "fused_of", "fused_unit"]
 FEW_OPERANDS = 1000
 """Views, of 32 bytes, that fit into the 32764 bytes that a kernel's struct may have."""
 
-_INLINED = 24  # multiplications, of about 4 KB of machine code each
+# Of longer expressions, operations are calls: what is inlined takes the compiler a time that grows
+# with the square of the length, and multiplications, of 4 KB each, fill the instruction cache.
+_MOST_INLINED_PRODUCTS, _MOST_INLINED = 24, 64
 _MOST_LOADED_TWICE = 3  # inputs of kernels that take two elements at once, which need registers
+_SUMS = {"+": "add_call", "-": "subtract_call"}
 _MULTIPLIED_TWICE = range(1, 5)  # multiplications of theirs: as many as take as long as the memory
 
 
@@ -80,8 +83,7 @@ def _body(graph: Graph, curve: Curve, scalars: tuple[bool, ...], each: int) -> l
         lines += [
             f"const uint64_t number{element} = element_number({each}, {element});",
             "// The threads behind the last element take it as well, and store nothing.",
-            f"const uint64_t i{element} = number{element} < job.count ? number{element}"
-            " : job.count - 1;",
+            f"const uint64_t i{element} = at_most(number{element}, job.count - 1);",
         ]
         if each > 1:
             lines += [
@@ -108,8 +110,9 @@ def _operations(
     graph: Graph, curve: Curve, scalars: tuple[bool, ...], element: int, loads: bool
 ) -> list[str]:
     """One line for each node; for inputs only if they are to be loaded now."""
-    call = graph.multiplications > _INLINED
+    call = graph.multiplications > _MOST_INLINED_PRODUCTS
     product = "multiply_call({}, {})" if call else "{} * {}"
+    sums_call = len(graph.nodes) > _MOST_INLINED
     lines = []
     for index, (operation, a, b) in enumerate(graph.nodes):
         left, right = f"v{a}_{element}", f"v{b}_{element}"
@@ -127,6 +130,8 @@ def _operations(
                 value = f"-{left}"
             case "double":
                 value = f"{left}.dbl()"
+            case _ if sums_call:
+                value = f"{_SUMS[operation]}({left}, {right})"
             case _:
                 value = f"{left} {operation} {right}"
         lines.append(f"const Field v{index}_{element} = {value};")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -54,6 +55,9 @@ MERGE_THREADS = 128
 SUM_THREADS = 64
 TEAM_LANES = 4
 
+MOST_PREPARED = 64
+"""Calls of which one function keeps what it queues: Python takes longer to prepare it."""
+
 
 class DeviceArray(Protocol):
     """An array of ``whole`` elements in device memory, seen cyclically from ``offset`` on."""
@@ -76,19 +80,23 @@ def msm(
     assert isinstance(points, PointArray)
     curve, group = call.curve, str(points.group)
     longest = max((length(typ) for typ in call.immutable[1:]), default=0)
+    width = choose_window_bits(longest, call.params.window)
     _kernels(curve, group, device.index)
-    nbytes = scratch_bytes(curve, group, longest, len(call.mutable), _multiprocessors())
+    nbytes = scratch_bytes(curve, group, longest, len(call.mutable), _multiprocessors(), width)
+    prepared: dict[tuple[object, ...], list[_Step]] = {}
 
     def launch(queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
-        multiply(
-            curve,
-            group,
-            [point.address + point.offset * point.item for point in mutable],
-            immutable[0],
-            immutable[1:],
-            queue.scratch(nbytes) if nbytes else 0,
-            queue.handle,
-        )
+        results = tuple(point.address + point.offset * point.item for point in mutable)
+        scratch = queue.scratch(nbytes) if nbytes else 0
+        key = (scratch, results, *map(_view, immutable))
+        steps = prepared.get(key)
+        if steps is None:
+            if len(prepared) == MOST_PREPARED:
+                prepared.clear()
+            steps = _prepare(curve, group, results, immutable[0], immutable[1:], scratch, width)
+            prepared[key] = steps
+        for step in steps:
+            step.queue(queue.handle)
 
     return launch
 
@@ -125,16 +133,54 @@ def multiply(
     belong to this until the stream, given by its handle, is done with it; all at multiples of
     16 bytes, the scratch of 256.
     """
+    for step in _prepare(curve, group, results, bases, scalars, scratch, window_bits):
+        step.queue(stream)
+
+
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """A kernel with all its arguments."""
+
+    numbers: tuple[int, ...]  # function, grid, threads of a block, bytes of shared memory
+    pointers: ctypes.Array[ctypes.c_void_p]
+    arguments: ctypes.Array[ctypes.c_char]
+
+    def queue(self, stream: int) -> None:
+        driver.launchKernel(*self.numbers, stream, ctypes.addressof(self.pointers), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clear:
+    """Zeros for a stretch of memory."""
+
+    address: int
+    size: int
+
+    def queue(self, stream: int) -> None:
+        cupy.cuda.runtime.memsetAsync(self.address, 0, self.size, stream)
+
+
+_Step = _Launch | _Clear
+
+
+def _prepare(
+    curve: Curve,
+    group: str,
+    results: Sequence[int],
+    bases: DeviceArray,
+    scalars: Sequence[DeviceArray],
+    scratch: int,
+    window_bits: int | None,
+) -> list[_Step]:
+    """What ``multiply`` queues, which is the same as long as nothing moves."""
     points = max((vector.length for vector in scalars), default=0)
-    point_bytes = (2 if group == "g1" else 4) * curve.base.bytes
     if points == 0:
-        for address in results:
-            _clear(address, point_bytes, stream)
-        return
+        point_bytes = (2 if group == "g1" else 4) * curve.base.bytes
+        return [_Clear(address, point_bytes) for address in results]
     multiprocessors = _multiprocessors()
     width = window_bits or choose_window_bits(points)
     at_once = vectors_per_pass(points, len(scalars), width)
-    launches = _Launches(curve, group, bases, scratch, stream)
+    launches = _Launches(curve, group, bases, scratch)
     for first in range(0, len(scalars), at_once):
         chosen = slice(first, first + at_once)
         vectors = scalars[chosen]
@@ -144,18 +190,17 @@ def multiply(
         launches.sort(plan, vectors, multiprocessors)
         launches.accumulate(plan)
         launches.reduce(plan, results[chosen])
+    return launches.steps
 
 
 class _Launches:
     """The kernels of one multiplication, and the memory that they share."""
 
-    def __init__(
-        self, curve: Curve, group: str, bases: DeviceArray, scratch: int, stream: int
-    ) -> None:
+    def __init__(self, curve: Curve, group: str, bases: DeviceArray, scratch: int) -> None:
         self.kernels = _kernels(curve, group, cupy.cuda.Device().id)
         self.bases = _view(bases)
         self.scratch = scratch
-        self.stream = stream
+        self.steps: list[_Step] = []
         self.point_bytes = 4 * (1 if group == "g1" else 2) * curve.base.bytes
 
     def launch(
@@ -166,7 +211,7 @@ class _Launches:
         *arguments: int | bytes,
         words: int = 0,
     ) -> None:
-        """Queues a kernel with so many words of shared memory. Structs come as bytes."""
+        """Adds a kernel with so many words of shared memory. Structs come as bytes."""
         parts = [a if isinstance(a, bytes) else a.to_bytes(8, "little") for a in arguments]
         buffer = ctypes.create_string_buffer(b"".join(parts))
         start = ctypes.addressof(buffer)
@@ -175,11 +220,8 @@ class _Launches:
             places.append(start)
             start += len(part)
         pointers = (ctypes.c_void_p * len(places))(*places)
-        driver.launchKernel(
-            self.kernels[name].ptr,
-            *(grid[0], grid[1], 1, threads, 1, 1),
-            *(4 * words, self.stream, ctypes.addressof(pointers), 0),
-        )
+        numbers = (self.kernels[name].ptr, *grid, 1, threads, 1, 1, 4 * words)
+        self.steps.append(_Launch(numbers, pointers, buffer))
 
     def fill_table(self, plan: Plan) -> None:
         self.launch(
@@ -202,7 +244,7 @@ class _Launches:
         # Tiles that are not full: at most one a partition, and none without a code.
         most_tiles = -(-plan.codes // TILE) + min(plan.partitions, plan.codes)
         counts = at["coarse_counts"]
-        _clear(counts, at["partition_starts"] - counts, self.stream)
+        self.steps.append(_Clear(counts, at["partition_starts"] - counts))
         self.launch(
             "digits",
             (min(-(-plan.points // DIGIT_THREADS), DIGIT_BLOCKS * multiprocessors), plan.vectors),
@@ -354,7 +396,3 @@ def _view(array: DeviceArray) -> bytes:
 def _multiprocessors() -> int:
     count: int = cupy.cuda.Device().attributes["MultiProcessorCount"]
     return count
-
-
-def _clear(address: int, size: int, stream: int) -> None:
-    cupy.cuda.runtime.memsetAsync(address, 0, size, stream)

@@ -86,12 +86,14 @@ def window_count(window_bits: int) -> int:
     return -(-HALF_SCALAR_BITS // window_bits)
 
 
-def choose_window_bits(points: int) -> int:
+def choose_window_bits(points: int, wish: int | None = None) -> int:
     """The cheapest width, by what was measured on an H200, in units of one mixed addition.
 
     A bucket costs two full additions, and one more where segments meet; a window more makes
-    the steps at the end longer.
+    the steps at the end longer. With a wish, the width that comes nearest to it.
     """
+    if wish is not None:
+        return min(max(wish, SMALLEST_WINDOW_BITS), LARGEST_WINDOW_BITS)
     return min(
         range(SMALLEST_WINDOW_BITS, LARGEST_WINDOW_BITS + 1),
         key=lambda bits: window_count(bits) * (2 * points + BUCKET_COST * 2 ** (bits - 1)),

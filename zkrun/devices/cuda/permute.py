@@ -18,22 +18,18 @@ if TYPE_CHECKING:
 
 __all__ = ["permute"]
 
-_ELEMENTWISE = (
-    "permutation_keys",
-    "take_from_table",
-    "name_missing",
-    "collect_left",
-    "place_permuted",
-)
+_KEYS = ("input_keys", "table_keys")
+_ELEMENTWISE = ("take_from_table", "name_missing", "collect_left", "place_permuted")
 _SUMS = ("sum_each_tile", "sum_up_tiles", "sum_up_counts")
-_ITEM = 32
+_ITEM, _RECORD = 32, 16
 _SUM_THREADS, _SUM_TILE = 256, 2048  # as in permute.cuh
-_SORT_THREADS, _SORT_TILE = 256, 1024  # as in sort.cuh
+_SORT_THREADS, _SORT_TILE = 512, 2048  # as in sort.cuh
 
 
 def permute(call: Call, device: CudaDevice) -> Launch:
     found = kernels(permutation_unit(call.curve))
-    keys, take, name, collect, place = (found[step] for step in _ELEMENTWISE)
+    input_keys, table_keys = (found[step] for step in _KEYS)
+    take, name, collect, place = (found[step] for step in _ELEMENTWISE)
     sum_tiles, sum_up_tiles, sum_counts = (found[step] for step in _SUMS)
     n: int = call.params.usable
 
@@ -42,14 +38,22 @@ def permute(call: Call, device: CudaDevice) -> Launch:
             return
         number, word = queue.failure_word()
         stream, tiles = queue.handle, blocks(n, _SUM_TILE)
-        addresses = [queue.scratch(3 * n * _ITEM + 8 * n + 8 * tiles)]
-        for nbytes in (n * _ITEM, n * _ITEM, n * _ITEM, 4 * n, 4 * n):
-            addresses.append(addresses[-1] + nbytes)
-        sorted_a, sorted_t, left = addresses[:3]
-        job = b"".join(map(view, (*mutable, *immutable))) + struct.pack("<8Q", *addresses, word, n)
-        launch_elements(keys, stream, n, job)
-        for one in (sorted_a, sorted_t):
-            _sort(found, stream, one, left, n)
+        first = queue.scratch(4 * n * _ITEM + 8 * n + 8 * tiles)
+        integers_a, integers_t, sorted_a, sorted_t, repeats = (
+            first + i * n * _ITEM for i in range(5)
+        )
+        # What is no longer needed makes room: for the records of one sort and of the other, and for
+        # what is left of the table.
+        records_a, records_t, left = sorted_t, integers_a, integers_a
+        job = b"".join(map(view, (*mutable, *immutable))) + struct.pack(
+            "<12Q",
+            *(integers_a, integers_t, sorted_a, sorted_t, left, records_a, records_t),
+            *(repeats, repeats + 4 * n, repeats + 8 * n, word, n),
+        )
+        launch_elements(input_keys, stream, n, job)
+        _sort(found, stream, records_a, integers_a, sorted_a, n)
+        launch_elements(table_keys, stream, n, job)
+        _sort(found, stream, records_t, integers_t, sorted_t, n)
         launch_elements(take, stream, n, job)
         launch_elements(name, stream, n, job)
         sum_tiles(stream, 2 * tiles, _SUM_THREADS, job)
@@ -62,20 +66,22 @@ def permute(call: Call, device: CudaDevice) -> Launch:
     return launch
 
 
-def _sort(found: dict[str, Kernel], stream: int, values: int, other: int, n: int) -> None:
-    """Sorts n canonical integers in place, with as much memory again."""
+def _sort(
+    found: dict[str, Kernel], stream: int, records: int, integers: int, ordered: int, n: int
+) -> None:
+    """Sorts n records, with as much memory behind them, and puts their integers in order."""
     grid = blocks(n, _SORT_TILE)
-    widths: list[int] = []
-    while (width := _SORT_TILE << len(widths)) < n:
-        widths.append(width)
-    # An odd number of merges ends in the other memory, unless the tiles begin there.
-    source, target = (values, other) if len(widths) % 2 else (values, values)
-    found["sort_tiles"](stream, grid, _SORT_THREADS, struct.pack("<4Q", source, target, n, 0))
-    for width in widths:
-        source, target = target, other if target == values else values
-        found["merge_runs"](
-            stream, grid, _SORT_THREADS, struct.pack("<4Q", source, target, n, width)
-        )
+    source, target = records, records
+    job = struct.pack("<6Q", source, target, integers, n, 0, 0)
+    found["sort_tiles"](stream, grid, _SORT_THREADS, job)
+    width = _SORT_TILE
+    while width < n:
+        source, target = target, 2 * records + n * _RECORD - target  # the other half
+        job = struct.pack("<6Q", source, target, integers, n, width, 0)
+        found["merge_runs"](stream, grid, _SORT_THREADS, job)
+        width *= 2
+    job = struct.pack("<4Q", ordered, integers, target, n)
+    found["collect_sorted"](stream, blocks(n, _SORT_THREADS), _SORT_THREADS, job)
 
 
 def _missing(word: int) -> RunFailed:

@@ -28,6 +28,8 @@ _ITEM = 32
 # As in recurrence.cuh.
 _TILE_THREADS, _TILE = 128, 1024
 _GROUP_THREADS, _GROUP = 256, 1024
+_OUTPUTS_THREADS, _OUTPUTS = 128, 1024
+_POWERS = _TILE_THREADS + 1 + _GROUP_THREADS + 1 + _TILE // _TILE_THREADS + 1
 # As in evaluate.cuh.
 _EVALUATION_THREADS = 256
 _LEAST_LOG_ROWS, _MOST_LOG_ROWS, _EVALUATION_TILES = 2, 6, 512
@@ -63,15 +65,14 @@ def _recurrence(call: Call, law: str) -> Callable[[Queue, Data, Data, int, int, 
     join_tiles, join_groups = found[f"join_tiles_{law}"], found[f"join_groups_{law}"]
     hand_down, hand_down_groups = found[f"hand_down_{law}"], found[f"hand_down_groups_{law}"]
     powers_of_x = found["recurrence_powers"]
-    for kernel in (join_tiles, hand_down):
-        kernel.allow_shared(_TILE * _ITEM)
+    join_tiles.allow_shared(_TILE * _ITEM)
 
     def run(queue: Queue, source: Data, target: Data, count: int, first: int, x: int) -> None:
         tiles = blocks(target.length, _TILE)
         if not tiles:
             return
         groups = blocks(tiles, _GROUP)
-        sizes = (tiles * _TILE_THREADS, tiles, groups, _TILE_THREADS + 1 + _GROUP_THREADS + 1)
+        sizes = (tiles * _TILE_THREADS, tiles, groups, _POWERS)
         addresses = [queue.scratch(sum(sizes) * _ITEM)]
         for size in sizes[:-1]:
             addresses.append(addresses[-1] + size * _ITEM)
@@ -84,22 +85,20 @@ def _recurrence(call: Call, law: str) -> Callable[[Queue, Data, Data, int, int, 
         )
         stream = queue.handle
         if x:
-            powers_of_x(stream, 2, _GROUP_THREADS, payload)
+            powers_of_x(stream, 3, _GROUP_THREADS, payload)
         join_tiles(stream, tiles, _TILE_THREADS, payload, _TILE * _ITEM)
         if groups > 1:
             join_groups(stream, groups, _GROUP_THREADS, payload)
         hand_down_groups(stream, groups, _GROUP_THREADS, payload)
-        hand_down(stream, tiles, _TILE_THREADS, payload, _TILE * _ITEM)
+        hand_down(stream, blocks(target.length, _OUTPUTS), _OUTPUTS_THREADS, payload)
 
     return run
 
 
 def evaluate(call: Call, device: CudaDevice) -> Launch:
     found = kernels(evaluation_unit(call.curve))
-    powers_of_x, evaluate_tiles, sum_tiles = (
-        found[name] for name in ("evaluation_powers", "evaluate_tiles", "sum_tiles")
-    )
-    threads, powers = _EVALUATION_THREADS, 2 * (_EVALUATION_THREADS + 1)
+    evaluate_tiles, sum_tiles = found["evaluate_tiles"], found["sum_tiles"]
+    threads, powers = _EVALUATION_THREADS, _EVALUATION_THREADS + 1
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (y,), (a, x) = mutable, immutable
@@ -111,8 +110,7 @@ def evaluate(call: Call, device: CudaDevice) -> Launch:
             "<7Q",
             *(_address(x), place, place + powers * _ITEM, _address(y), log_rows, tiles, 0),
         )
-        powers_of_x(queue.handle, 2, threads, payload)
-        evaluate_tiles(queue.handle, tiles, threads, payload)
+        evaluate_tiles(queue.handle, tiles + 1, threads, payload)
         sum_tiles(queue.handle, 1, threads, payload)
 
     return launch

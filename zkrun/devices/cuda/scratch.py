@@ -1,8 +1,8 @@
 """The scratch memory of a GPU that a call takes, known without one: for plans of its memory.
 
 Kernels take their scratch from their stream, which keeps the largest that any of them needed. This
-is what the launches in `ntt.py`, `msm.py`, `permute.py` and `recurrences.py` ask for, on a GPU with
-at most `MULTIPROCESSORS`.
+is what the launches in `ntt.py`, `msm.py`, `permute.py`, `recurrences.py` and `fused.py` ask for,
+on a GPU with at most `MULTIPROCESSORS`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,13 @@ def scratch_bytes(call: Call) -> int:
         case "ntt":
             return n * _ITEM
         case "permute":
-            return 3 * n * _ITEM + 16 * n
-        case "batch_invert" | "scan_mul" | "kate_division" | "evaluate":
+            return 4 * n * _ITEM + 16 * n
+        case "batch_invert":
+            return n * _ITEM
+        case "scan_mul" | "kate_division" | "evaluate":
             return n * _ITEM // 4 + (1 << 18)
+        case "fused_arith":
+            return 32 * (len(call.mutable) + len(call.immutable)) + 64
         case "msm":
             return _msm(call)
         case _:
@@ -40,7 +44,7 @@ def _msm(call: Call) -> int:
     vectors = len(call.mutable)
     group = call.immutable[0].group  # type: ignore[union-attr]  # a PointArray
     points = max(length(typ) for typ in call.immutable[1:])
-    width = call.params.window or choose_window_bits(points)
+    width = choose_window_bits(points, call.params.window)
     at_once = vectors_per_pass(points, vectors, width)
     plan = make_plan(call.curve, group, points, at_once, MULTIPROCESSORS, width)
     return plan.scratch_bytes

@@ -100,7 +100,10 @@ def elementwise_unit(curve: Curve) -> Unit:
         (operation, f"pairwise<{field}, zkrun::PairwiseOperation::{operation}>")
         for operation in ("add", "subtract", "multiply")
     ]
-    names = ("multiply_cyclic", "multiply_geometric", "fill", "invert_scalar", "raise_scalar")
+    names = (
+        *("multiply_all", "multiply_cyclic", "multiply_geometric"),
+        *("fill", "invert_scalar", "raise_scalar"),
+    )
     return Unit("elementwise.cuh", (*pairs, *((name, f"{name}<{field}>") for name in names)))
 
 
@@ -124,7 +127,7 @@ def recurrence_unit(curve: Curve) -> Unit:
 def evaluation_unit(curve: Curve) -> Unit:
     """The kernels of evaluate.cuh over the curve's scalar field."""
     field = field_type(curve, "scalar")
-    names = ("evaluation_powers", "evaluate_tiles", "sum_tiles")
+    names = ("evaluate_tiles", "sum_tiles")
     return Unit("evaluate.cuh", tuple((name, f"{name}<{field}>") for name in names))
 
 
@@ -138,10 +141,10 @@ def permutation_unit(curve: Curve) -> Unit:
     """The kernels of permute.cuh and sort.cuh over the curve's scalar field."""
     field = field_type(curve, "scalar")
     names = (
-        *("permutation_keys", "take_from_table", "name_missing"),
+        *("input_keys", "table_keys", "take_from_table", "name_missing"),
         *("collect_left", "place_permuted"),
         *("sum_each_tile", "sum_up_tiles", "sum_up_counts"),
-        *("sort_tiles", "merge_runs"),
+        *("sort_tiles", "merge_runs", "collect_sorted"),
     )
     return Unit("permute.cuh", tuple((name, f"{name}<{field}>") for name in names))
 

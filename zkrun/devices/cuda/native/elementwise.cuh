@@ -54,7 +54,19 @@ __global__ void __launch_bounds__(elementwise_threads) pairwise(const Pairwise<F
   store_element(job.c, i, c);
 }
 
-// c[i] = a[i] b[i mod period], where the period is b's length: scaling, where b is one element.
+// c[i] = a[i] b[0].
+//
+// A thread takes two elements, so that the one's multiplication hides the other's way to memory.
+template <class F>
+__global__ void __launch_bounds__(elementwise_threads, 5) multiply_all(const Pairwise<F> job) {
+  const uint64_t first = element_number(2, 0), second = element_number(2, 1);
+  const F factor = load(job.b.at(0));
+  const F x = load_or_zero(job.a, first), y = load_or_zero(job.a, second);
+  store_plainly(job.c, first, x * factor);
+  store_plainly(job.c, second, y * factor);
+}
+
+// c[i] = a[i] b[i mod period], where the period is b's length.
 template <class F>
 struct Cyclic {
   DeviceView<F> c, a, b;
@@ -62,25 +74,22 @@ struct Cyclic {
   uint64_t padding;
 };
 
-// A thread takes two elements, so that the one's multiplication hides the other's way to memory.
 template <class F>
 __global__ void __launch_bounds__(elementwise_threads, 5) multiply_cyclic(const Cyclic<F> job) {
   const uint64_t first = element_number(2, 0), second = element_number(2, 1);
   const F x = load_or_zero(job.a, first), y = load_or_zero(job.a, second);
   const uint64_t period = job.b.length;
-  uint64_t i = 0;
-  if (period > 1) {
-    i = (first | period) >> 32 == 0
-            ? static_cast<uint32_t>(first) % static_cast<uint32_t>(period)
-            : first % period;
+  uint64_t i;
+  if ((period & (period - 1)) == 0) {
+    i = first & (period - 1);
+  } else if ((first | period) >> 32 == 0) {
+    i = static_cast<uint32_t>(first) % static_cast<uint32_t>(period);
+  } else {
+    i = first % period;
   }
-  F factor = load(job.b.at(i));
-  store_plainly(job.c, first, x * factor);
-  if (period > 1) {
-    i += job.step;
-    factor = load(job.b.at(i < period ? i : i - period));
-  }
-  store_plainly(job.c, second, y * factor);
+  store_plainly(job.c, first, x * load(job.b.at(i)));
+  i += job.step;
+  store_plainly(job.c, second, y * load(job.b.at(i < period ? i : i - period)));
 }
 
 // a[i] *= low[i mod 2^log_low] high[i >> log_low].

@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(256) repeat_field_operation(F* values, int rou
 
 // Each thread adds `rounds` times the affine point of its place to a sum.
 //
-// Stack frame of repeat_mixed_addition<G2<*>>: products of Fp2 are calls, with operands in memory.
+// Stack frame of repeat_mixed_addition<G2<Bls12381>>: that is where it spills.
 // Spills in repeat_mixed_addition<G2<Bls12381>>: a point and a sum have 144 words.
 template <class Group>
 __global__ void __launch_bounds__(128)
@@ -72,7 +72,8 @@ __global__ void __launch_bounds__(128)
 
 // points[i] = (first + i) times the base.
 //
-// Stack frame of multiples<*>: the group law and invert() are calls, with operands in memory.
+// Stack frame of multiples<*>: the group law is a call, with operands in memory.
+// Spills in multiples<G2<*>>: two sums have 128 or 192 words, in 255 registers.
 // Spills in multiples<G1<Bn254>>: it prepares benches and tests, and nobody times it.
 template <class Group>
 __global__ void __launch_bounds__(128)

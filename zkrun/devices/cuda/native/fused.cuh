@@ -11,6 +11,10 @@ struct Fused {
   DeviceView<F> out[outputs], in[inputs];
 };
 
+__device__ __forceinline__ uint64_t at_most(uint64_t i, uint64_t largest) {
+  return i < largest ? i : largest;
+}
+
 // By value, a kernel has room for so many operands; the struct of more comes in pieces.
 template <class F>
 struct Operands {
@@ -30,6 +34,16 @@ __global__ void __launch_bounds__(256)
 template <class F>
 __device__ __noinline__ F multiply_call(const F a, const F b) {
   return a * b;
+}
+
+// For expressions that the compiler would take too long for.
+template <class F>
+__device__ __noinline__ F add_call(const F a, const F b) {
+  return a + b;
+}
+template <class F>
+__device__ __noinline__ F subtract_call(const F a, const F b) {
+  return a - b;
 }
 
 }  // namespace zkrun

@@ -54,8 +54,8 @@ struct SharedPoints {
 //
 // Blocks: blocks of a window by windows. With bucket_starts, points of empty buckets are not read.
 //
-// Stack frame of fold_points<G2<*>>: products of Fp2 are calls, with operands in memory.
-// Spills in fold_points<G2<Bls12381>>: two sums have 192 words, of 255 registers.
+// Stack frame of fold_points<G2<*>>: that is where it spills.
+// Spills in fold_points<G2<*>>: two sums have 128 or 192 words, in 255 registers.
 template <class Group>
 __global__ void __launch_bounds__(FoldShape<typename Group::Field>::threads)
     fold_points(Xyzz<typename Group::Field>* all, Xyzz<typename Group::Field>* by_bit,
@@ -115,7 +115,8 @@ struct FoldedBits {
 // sums[window, bit] = the sum over blocks of what was left for the bit. Blocks of threads: bits by
 // windows.
 //
-// Stack frame of sum_blocks<G2<*>>: products of Fp2 are calls, with operands in memory.
+// Stack frame of sum_blocks<G2<*>>: that is where it spills.
+// Spills in sum_blocks<G2<*>>: two sums have 128 or 192 words, in 255 registers.
 template <class Group>
 __global__ void __launch_bounds__(sum_threads)
     sum_blocks(Xyzz<typename Group::Field>* sums, const Xyzz<typename Group::Field>* by_bit,

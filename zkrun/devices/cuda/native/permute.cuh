@@ -16,7 +16,9 @@ namespace zkrun {
 template <class F>
 struct Permutation {
   DeviceView<F> permuted_a, permuted_t, a, t;
-  F *sorted_a, *sorted_t, *left;  // canonical, ascending; what is left of the table
+  F *canonical_a, *canonical_t;   // integers
+  F *sorted_a, *sorted_t, *left;  // ascending; what is left of the table
+  Record *records_a, *records_t;  // to sort
   uint32_t *repeats, *leftover;   // 1 where so; then how many up to and including a row
   uint32_t* tile_sums;            // scratch of the running sums
   uint32_t* missing;              // 2^32 - 1 - the first row of a whose value t lacks
@@ -30,13 +32,22 @@ __device__ __forceinline__ F canonical(const F& x) {
   return result;
 }
 
-// The values to sort, and every value of the table marked as left over.
+// The values to sort, and every value of the table marked as left over: the input's, or the table's.
 template <class F>
-__global__ void __launch_bounds__(elementwise_threads) permutation_keys(const Permutation<F> job) {
+__global__ void __launch_bounds__(elementwise_threads) input_keys(const Permutation<F> job) {
   const uint64_t i = element_number();
   if (i >= job.usable) return;
-  store(job.sorted_a + i, canonical(load(job.a.at(i))));
-  store(job.sorted_t + i, canonical(load(job.t.at(i))));
+  const F integer = canonical(load(job.a.at(i)));
+  store(job.canonical_a + i, integer);
+  store(job.records_a + i, Record{key_of(integer), i});
+}
+template <class F>
+__global__ void __launch_bounds__(elementwise_threads) table_keys(const Permutation<F> job) {
+  const uint64_t i = element_number();
+  if (i >= job.usable) return;
+  const F integer = canonical(load(job.t.at(i)));
+  store(job.canonical_t + i, integer);
+  store(job.records_t + i, Record{key_of(integer), i});
   job.leftover[i] = 1;
 }
 

@@ -1,24 +1,36 @@
-// Sorting canonical integers of 32 bytes: tiles in shared memory by a bitonic network (Batcher,
-// 1968), then merges of ever longer runs, of which each block does an equal part ("merge path": Odeh,
-// Green, Mwassi, Shmueli, Birk, 2012).
+// Sorting canonical integers of 32 bytes, by records of 16 bytes: tiles in shared memory by a bitonic
+// network (Batcher, 1968), then merges of ever longer runs, of which each block does an equal part
+// ("merge path": Odeh, Green, Mwassi, Shmueli, Birk, 2012).
+//
+// A record is a key, which orders as the integers do, and where the integer lies. The key is the
+// integer's length in bits and the 56 bits behind its leading one: all of it up to 57 bits, and enough
+// of longer ones that others seldom share it. Where they do, the integers themselves decide.
 #pragma once
 
 #include "field.hpp"
 #include "memory.cuh"
-#include "shared_memory.cuh"
 
 namespace zkrun {
 
-inline constexpr int sort_threads = 256;
-inline constexpr int sort_run = 4;  // elements that a thread merges
+inline constexpr int sort_threads = 512;
+inline constexpr int sort_run = 4;  // records that a thread merges
 inline constexpr int sort_tile = sort_threads * sort_run;
+
+struct Record {
+  uint64_t key, index;
+};
+
+inline constexpr int exact_bits = 57;
+inline constexpr uint64_t no_integer = ~uint64_t{0};  // a key above all: integers are below 2^255
 
 template <class F>
 struct Sort {
-  const F* source;
-  F* target;
+  const Record* source;
+  Record* target;
+  const F* integers;
   uint64_t count;
   uint64_t width;  // of the sorted runs of `source`
+  uint64_t padding;
 };
 
 // Whether a < b for canonical integers.
@@ -28,16 +40,37 @@ __device__ __forceinline__ bool is_less(const F& a, const F& b) {
 }
 
 template <class F>
-__global__ void __launch_bounds__(sort_threads) sort_tiles(const Sort<F> job) {
-  __shared__ ulonglong2 tile[2 * sort_tile];
-  const uint64_t start = blockIdx.x * uint64_t{sort_tile};
-  F largest;
+__device__ __forceinline__ uint64_t key_of(const F& integer) {
+  static_assert(F::N == 4 && F::Parameters::bits <= 255);
+  uint64_t high = 0, low = 0;  // the highest limb that is not 0, and the one below it
+  int place = 0;
   ZK_UNROLL
-  for (int i = 0; i < F::N; i++) largest.limb[i] = ~uint64_t{0};
+  for (int i = 0; i < F::N; i++) {
+    if (integer.limb[i] == 0) continue;
+    high = integer.limb[i];
+    low = i > 0 ? integer.limb[i - 1] : 0;
+    place = i;
+  }
+  if (high == 0) return 0;
+  const int zeros = __clzll(static_cast<int64_t>(high));
+  const uint64_t length = 64 * place + 64 - zeros;
+  if (zeros > 0) high = high << zeros | low >> (64 - zeros);
+  return length << 56 | (high << 1) >> 8;
+}
+
+template <class F>
+__device__ __forceinline__ bool is_less(const Record& a, const Record& b, const F* integers) {
+  if (a.key != b.key) return a.key < b.key;
+  if (a.key >> 56 <= exact_bits || a.key == no_integer) return false;
+  return is_less(load(integers + a.index), load(integers + b.index));
+}
+
+template <class F>
+__global__ void __launch_bounds__(sort_threads) sort_tiles(const Sort<F> job) {
+  __shared__ Record tile[sort_tile];
+  const uint64_t start = blockIdx.x * uint64_t{sort_tile};
   for (uint32_t i = threadIdx.x; i < sort_tile; i += sort_threads) {
-    F x = largest;
-    if (start + i < job.count) x = load(job.source + start + i);
-    put_spread(tile, sort_tile, i, x);
+    tile[i] = start + i < job.count ? load(job.source + start + i) : Record{no_integer, 0};
   }
 #pragma unroll 1
   for (uint32_t size = 2; size <= sort_tile; size *= 2) {
@@ -46,18 +79,18 @@ __global__ void __launch_bounds__(sort_threads) sort_tiles(const Sort<F> job) {
       __syncthreads();
       for (uint32_t pair = threadIdx.x; pair < sort_tile / 2; pair += sort_threads) {
         const uint32_t i = 2 * pair - (pair & (distance - 1)), j = i + distance;
-        const F x = get_spread<F>(tile, sort_tile, i), y = get_spread<F>(tile, sort_tile, j);
+        const Record x = tile[i], y = tile[j];
         const bool ascending = (i & size) == 0;
-        if (ascending ? is_less(y, x) : is_less(x, y)) {
-          put_spread(tile, sort_tile, i, y);
-          put_spread(tile, sort_tile, j, x);
+        if (ascending ? is_less(y, x, job.integers) : is_less(x, y, job.integers)) {
+          tile[i] = y;
+          tile[j] = x;
         }
       }
     }
   }
   __syncthreads();
   for (uint32_t i = threadIdx.x; i < sort_tile; i += sort_threads) {
-    if (start + i < job.count) store(job.target + start + i, get_spread<F>(tile, sort_tile, i));
+    if (start + i < job.count) store(job.target + start + i, tile[i]);
   }
 }
 
@@ -78,17 +111,17 @@ __device__ __forceinline__ uint64_t split_merge(uint64_t first, uint64_t second,
   return low;
 }
 
-// Merges runs 2 i and 2 i + 1 of `width` elements, a tile of the result a block.
+// Merges runs 2 i and 2 i + 1 of `width` records, a tile of the result a block.
 template <class F>
 __global__ void __launch_bounds__(sort_threads) merge_runs(const Sort<F> job) {
-  __shared__ ulonglong2 tile[2 * sort_tile];
+  __shared__ Record tile[sort_tile];
   __shared__ uint64_t splits[2];
   const uint64_t start = blockIdx.x * uint64_t{sort_tile};  // of the tile, width is a multiple of it
   const uint64_t pair = start / (2 * job.width) * (2 * job.width);
   const uint64_t middle = pair + job.width < job.count ? pair + job.width : job.count;
   const uint64_t end = pair + 2 * job.width < job.count ? pair + 2 * job.width : job.count;
   const uint64_t tile_end = start + sort_tile < end ? start + sort_tile : end;
-  const auto less = [](const F& a, const F& b) { return is_less(a, b); };
+  const auto less = [&](const Record& a, const Record& b) { return is_less(a, b, job.integers); };
   if (threadIdx.x < 2) {
     const auto at = [&](int run, uint64_t i) {
       return load(job.source + (run == 0 ? pair : middle) + i);
@@ -102,25 +135,48 @@ __global__ void __launch_bounds__(sort_threads) merge_runs(const Sort<F> job) {
   const uint32_t first = static_cast<uint32_t>(splits[1] - splits[0]);
   const uint32_t count = static_cast<uint32_t>(tile_end - start);
   for (uint32_t i = threadIdx.x; i < count; i += sort_threads) {
-    const uint64_t place = i < first ? first_start + i : second_start + (i - first);
-    put_spread(tile, sort_tile, i, load(job.source + place));
+    tile[i] = load(job.source + (i < first ? first_start + i : second_start + (i - first)));
   }
   __syncthreads();
   const uint32_t number = threadIdx.x * sort_run;
-  if (number >= count) return;
-  const auto at = [&](int run, uint64_t i) {
-    return get_spread<F>(tile, sort_tile, (run == 0 ? 0 : first) + static_cast<uint32_t>(i));
-  };
-  uint32_t i = static_cast<uint32_t>(split_merge(first, count - first, number, at, less));
-  uint32_t j = first + number - i;
-  for (uint32_t k = number; k < number + sort_run && k < count; k++) {
-    bool take_second = i >= first;
-    if (!take_second && j < count) {
-      take_second =
-          is_less(get_spread<F>(tile, sort_tile, j), get_spread<F>(tile, sort_tile, i));
+  Record merged[sort_run];
+  if (number < count) {
+    const auto at = [&](int run, uint64_t i) {
+      return tile[(run == 0 ? 0 : first) + static_cast<uint32_t>(i)];
+    };
+    uint32_t i = static_cast<uint32_t>(split_merge(first, count - first, number, at, less));
+    uint32_t j = first + number - i;
+    ZK_UNROLL
+    for (uint32_t k = 0; k < sort_run; k++) {
+      bool take_second = i >= first;
+      if (!take_second && j < count) take_second = less(tile[j], tile[i]);
+      if (number + k < count) merged[k] = tile[take_second ? j++ : i++];
     }
-    store(job.target + start + k, get_spread<F>(tile, sort_tile, take_second ? j++ : i++));
   }
+  __syncthreads();
+  ZK_UNROLL
+  for (uint32_t k = 0; k < sort_run; k++) {
+    if (number + k < count) tile[number + k] = merged[k];
+  }
+  __syncthreads();
+  for (uint32_t i = threadIdx.x; i < count; i += sort_threads) {
+    store(job.target + start + i, tile[i]);
+  }
+}
+
+// sorted[i] = the integer of record i.
+template <class F>
+struct Collection {
+  F* sorted;
+  const F* integers;
+  const Record* records;
+  uint64_t count;
+};
+
+template <class F>
+__global__ void __launch_bounds__(sort_threads) collect_sorted(const Collection<F> job) {
+  const uint64_t i = blockIdx.x * uint64_t{sort_threads} + threadIdx.x;
+  if (i < job.count) store(job.sorted + i, load(job.integers + load(job.records + i).index));
 }
 
 }  // namespace zkrun
