@@ -115,6 +115,17 @@ def test_budgets_are_kept(zkrun: Zkrun, folder: Path) -> None:
     assert value(zkrun("exec", "cpu.json", "--input", "x=x.json")) == here
 
 
+def test_virtual_gpus_have_no_scratch_memory_for_kernels(zkrun: Zkrun, folder: Path) -> None:
+    commitment(folder)
+    small = ("compile", "graph.json", "-o", "small.json", "--memory", "gpu:0=64KiB")
+    assert zkrun(*small).returncode == 6
+    assert zkrun(*small, "--gpu", "virtual").returncode == 0
+    run = ("exec", "small.json", "--gpu", "virtual", "--limit", "gpu:0=64KiB")
+    zkrun("compile", "graph.json", "-o", "cpu.json")
+    wanted = value(zkrun("exec", "cpu.json", "--input", "x=one.json"))
+    assert value(zkrun(*run, "--input", "x=one.json")) == wanted
+
+
 def test_the_disk_takes_what_fits_nowhere_else(zkrun: Zkrun, folder: Path) -> None:
     n = 1 << 10
     proof = Proof("bn254")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zkrun.cli.interrupts import let_ctrl_c_raise
-from zkrun.cli.options import ColorOption, JsonOption, dashed
+from zkrun.cli.options import ColorOption, Gpu, JsonOption, dashed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +68,15 @@ def command(
             "how many.",
         ),
     ] = None,
+    gpu: Annotated[
+        Gpu,
+        typer.Option(
+            "--gpu",
+            metavar="real|virtual",
+            help="What will run as the GPUs: real ones, or virtual ones, whose kernels take no "
+            "memory of theirs.",
+        ),
+    ] = Gpu.real,
     emit: Annotated[
         Stage | None,
         typer.Option(
@@ -101,7 +110,7 @@ def command(
     from zkrun.cli import terminal
     from zkrun.cli.cost import load_rates
     from zkrun.cli.explanation import explanation, explanation_json
-    from zkrun.compiler.compile import compile_graph
+    from zkrun.compiler.compile import Machine, compile_graph
     from zkrun.compiler.rates import DEFAULT_RATES
     from zkrun.compiler.type2.codec import load_graph
 
@@ -113,7 +122,8 @@ def command(
     _check_constants(loaded)
     curve = loaded.curve_record
     rates = DEFAULT_RATES if machine is None else load_rates(machine, curve)
-    compiled = compile_graph(loaded, budget, disk=disk is not None, rates=rates)
+    target = Machine({"cpu": None, **budget}, disk is not None, rates, gpu.value)
+    compiled = compile_graph(loaded, target)
     analysis = _validated(compiled.program)
     _check_disk(disk, analysis)
     payload = None if output is None else _encoded(compiled.program, output)
@@ -158,11 +168,11 @@ def _check_use(
         raise RunFailed("cannot write to standard output: it is closed; name a file")
 
 
-def _budget(texts: list[str]) -> dict[str, int | None]:
+def _budget(texts: list[str]) -> dict[str, int]:
     from zkrun.cli.options import parse_limits
     from zkrun.errors import UsageError
 
-    budget: dict[str, int | None] = dict(parse_limits(texts, "--memory"))
+    budget = parse_limits(texts, "--memory")
     if "disk" in budget:
         raise UsageError("the disk has no memory to name: --disk FOLDER lets a program use it")
     return budget

@@ -17,7 +17,7 @@ __all__ = ["explanation", "explanation_json"]
 
 def explanation_json(
     compiled: Compiled,
-    budget: Mapping[str, int | None],
+    budget: Mapping[str, int],
     rates: Rates,
     output: str | None,
     nbytes: int | None,
@@ -55,7 +55,7 @@ def explanation_json(
 
 
 def explanation(
-    compiled: Compiled, budget: Mapping[str, int | None], rates: Rates
+    compiled: Compiled, budget: Mapping[str, int], rates: Rates
 ) -> Iterator[RenderableType]:
     """The same for people."""
     from rich.text import Text
