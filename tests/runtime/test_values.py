@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import random
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
@@ -19,6 +21,7 @@ from program_kit import SCALAR, array, load, numbers, program, result, run, scal
 
 import zkrun
 from zkrun.algebra.curves import BLS12_381, BN254, CURVES, Curve
+from zkrun.analysis import constants
 from zkrun.errors import InvalidProgram, Mismatch, UsageError
 from zkrun.program.document import Program
 from zkrun.program.types import Point, PointArray, Scalar, ScalarArray, Typ, element_size
@@ -412,6 +415,27 @@ def test_constants_in_files(tmp_path: Path) -> None:
                 )
                 outcome = run(document)
                 assert numbers(outcome) == values[-2:] + values[:-2]
+
+
+def test_a_file_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = bytes(64)
+    (tmp_path / "c.bin").write_bytes(image)
+    data = {"file": "c.bin", "nbytes": 64, "encoding": "montgomery"}
+    digest = hashlib.sha256(image).hexdigest()
+    entries = [{"name": name, "typ": array(2), "data": {**data, "sha256": digest}} for name in "ab"]
+    document = program(load(0, 0), load(1, 1), result(0), folder=tmp_path, constants=entries)
+    hashed = 0
+    real = hashlib.sha256
+
+    def counted() -> Any:
+        nonlocal hashed
+        hashed += 1
+        return real()
+
+    monkeypatch.setattr(constants, "hashlib", SimpleNamespace(sha256=counted))
+    analysis = zkrun.validate(document)
+    assert numbers(zkrun.run(document, analysis=analysis)) == [0, 0]
+    assert hashed == 1
 
 
 def test_a_mapped_constant_takes_no_memory(tmp_path: Path) -> None:
