@@ -15,21 +15,30 @@ from zkrun.analysis.rates import Rates
 from zkrun.compiler.rates import DEFAULT_RATES
 from zkrun.compiler.type2.graph import Graph
 from zkrun.compiler.type2.passes.calls import recognise_calls
+from zkrun.compiler.type2.passes.chunk import Workspace, chunk_calls, no_workspace
 from zkrun.compiler.type2.passes.common import share_common
 from zkrun.compiler.type2.passes.dead import remove_dead
 from zkrun.compiler.type2.passes.fold import fold_constants
+from zkrun.compiler.type2.passes.fusion import fuse
+from zkrun.compiler.type2.passes.inversions import batch_inversions, join_inversions
+from zkrun.compiler.type2.passes.padding import pad_late
+from zkrun.compiler.type2.passes.rotations import place_views
+from zkrun.compiler.type2.passes.schedule import schedule_vertices
+from zkrun.compiler.type2.passes.split import split_domains
+from zkrun.compiler.type2.passes.transforms import mend_transforms
 
 __all__ = ["PASSES", "Pass", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a graph is compiled for: devices, their speed, and the bytes that the operands and
-    results of one vertex may take on a GPU; None for no limit."""
+    """What a graph is compiled for: devices, their speed, the scratch memory that calls take on a
+    GPU, and the bytes that one vertex may take there with all it needs; None for no limit."""
 
     devices: tuple[str, ...] = ("cpu",)
     most: int | None = None
     rates: Rates = DEFAULT_RATES
+    workspace: Workspace = no_workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +59,22 @@ PASSES: tuple[Pass, ...] = (
     _plain("dead", "what no result needs is left out", remove_dead),
     _plain("fold", "what is known now is computed now", fold_constants),
     _plain("common", "equal operations are one", share_common),
+    _plain("transforms", "inverse pairs go, sums before transforms, scalings", mend_transforms),
+    _plain("inversions", "products share one inversion", join_inversions),
+    _plain("batch", "scalars are inverted together", batch_inversions),
+    _plain("padding", "zeros are put behind sums, not terms", pad_late),
+    Pass(
+        "split",
+        "large domains are worked on class by class",
+        lambda graph, target: split_domains(graph, target.most),
+    ),
+    _plain("views", "rotations and slices go to where they are free", place_views),
+    _plain("fusion", "arithmetic becomes fused calls", fuse),
+    Pass(
+        "chunk",
+        "calls that are too large run in slices",
+        lambda graph, target: chunk_calls(graph, target.most, target.workspace),
+    ),
+    _plain("dead", "what no result needs any more is left out", remove_dead),
+    _plain("schedule", "every value is computed where it is first needed", schedule_vertices),
 )

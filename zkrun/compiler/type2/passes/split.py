@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Graph, Value, Vertex
+from zkrun.compiler.type2.passes.padding import unpadded
 from zkrun.compiler.type2.passes.rewrite import Rewriter, uses_of
 from zkrun.compiler.type2.passes.transform import Transform, transform_of
 from zkrun.compiler.type2.types import Poly
@@ -38,7 +39,8 @@ _LEAST = 16
 
 
 def split_domains(graph: Graph, most: int | None) -> Graph:
-    """Splits the domains that are so large that eight arrays over one take more than `most` bytes.
+    """Splits the domains that are larger than the polynomials that come to them, to their length,
+    and further while eight arrays take more than `most` bytes; nothing where that is None.
 
     Values that something needs in their natural order, as a whole, are left as they are, and so is
     all arithmetic with them.
@@ -83,11 +85,33 @@ def _classes(graph: Graph, most: int) -> dict[Value, int]:
     whole.update(graph.results())
     kept = {groups.of(value) for value in whole}
     found: dict[Value, int] = {}
+    longest = _longest(graph, groups)
     for index, vertex in enumerate(graph.vertices):
         typ, value = vertex.types[0], Value(index)
-        if isinstance(typ, Poly) and typ.form == "lagrange" and groups.of(value) not in kept:
-            found[value] = _count(typ.n, most)
+        group = groups.of(value)
+        if isinstance(typ, Poly) and typ.form == "lagrange" and group not in kept:
+            found[value] = _count(typ.n, longest.get(group, typ.n), most)
     return found
+
+
+def _longest(graph: Graph, groups: _Groups) -> dict[Value, int]:
+    """By group the coefficients of the longest polynomial that is transformed to it."""
+    found: dict[Value, int] = {}
+    for index, vertex in enumerate(graph.vertices):
+        transform = transform_of(vertex)
+        if transform is not None and not transform.inverse:
+            group = groups.of(Value(index))
+            _, n = _unpadded(graph, vertex.operands[0])
+            found[group] = max(n, found.get(group, 1))
+    return found
+
+
+def _unpadded(graph: Graph, value: Value) -> tuple[Value, int]:
+    """What a value is with zeros behind, and its length."""
+    value = unpadded(graph.vertices, value)
+    typ = graph.type(value)
+    assert isinstance(typ, Poly)
+    return value, typ.n
 
 
 def _joined(graph: Graph, vertex: Vertex, polys: Sequence[Value]) -> Sequence[Value] | None:
@@ -108,10 +132,12 @@ def _joined(graph: Graph, vertex: Vertex, polys: Sequence[Value]) -> Sequence[Va
             return None
 
 
-def _count(n: int, most: int) -> int:
-    """How many classes make eight arrays fit."""
+def _count(n: int, longest: int, most: int) -> int:
+    """How many classes are no longer than any polynomial, and make eight arrays fit."""
     count = 1
-    while n // count * _BYTES * _ARRAYS > most and n // (2 * count) >= _LEAST:
+    while (n // (2 * count) >= longest or n // count * _BYTES * _ARRAYS > most) and (
+        n // (2 * count) >= _LEAST
+    ):
         count *= 2
     return count if n & (n - 1) == 0 else 1
 
@@ -196,11 +222,7 @@ class _Splitter:
 
         The last piece that is there is padded.
         """
-        vertex = self.graph.vertices[value.vertex]
-        inner, n = value, _length(vertex)
-        if isinstance(vertex.operation, op.Concatenate) and len(vertex.operands) == 1:
-            inner = vertex.operands[0]
-            n = _length(self.graph.vertices[inner.vertex])
+        inner, n = _unpadded(self.graph, value)
         source = self.rewriter[inner]
         pieces = []
         for start in range(0, max(n, 1), size):
