@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""What the host pays for an instruction that a GPU runs: queued by itself, and replayed in a graph.
+"""What the host has to do with a GPU: the time of an instruction, and the rate of transfers.
 
-    scripts/bench_gpu_host.py [--calls 500] [--runs 15] [--gpu real|virtual]
+    scripts/bench_gpu_host.py [--calls 100] [--runs 15] [--gpu real|virtual]
 
 A program queues so many calls on one stream, of functions that take the GPU next to no time. `host`
 is what the thread of the program takes for one of them, `wall` the time of the whole run divided by
 their number; medians in microseconds. A program that runs once queues each call by itself; one that
 repeats (`--iterations`) replays graphs.
+
+Transfers are of arrays in memory that the program has written, so that its pages are there: the
+first time, when they are not locked yet, and again.
 """
 
 from __future__ import annotations
@@ -113,9 +116,65 @@ def microseconds(trace: Trace, name: str, calls: int) -> tuple[float, float]:
     return host / calls / 1000, trace.wall / calls / 1000
 
 
+def print_transfers(gpu: str, runs: int) -> None:
+    """GB/s to the GPU and back: the first time, and the median of those that follow."""
+    print(f"{'GB/s':16}{'to the GPU':>24}{'from the GPU':>24}")
+    for log in (10, 16, 20, 25):
+        repeats = 6
+        document = moves(1 << log, repeats)
+        analysis = zkrun.validate(document)
+        options = zkrun.Options(gpu="virtual" if gpu == "virtual" else "real")
+        rates: dict[str, list[list[float]]] = {"gpu:0": [], "cpu": []}
+        for _ in range(max(1, runs // 5)):
+            trace = zkrun.run(document, {}, options, analysis).trace
+            streams = {track.id for track in trace.tracks if track.kind == "stream"}
+            taken: dict[str, list[float]] = {"gpu:0": [], "cpu": []}
+            for span in trace.spans:
+                info = trace.instructions[span.at]
+                if span.track in streams and info.dst is not None:
+                    taken[info.dst].append(info.bytes / max(1, span.end - span.start))
+            for device, values in taken.items():
+                rates[device].append(values)
+        texts = []
+        for values in rates.values():
+            first = statistics.median(run[0] for run in values)
+            again = statistics.median(rate for run in values for rate in run[1:])
+            texts.append(f"{first:12.2f}, again {again:.1f}")
+        print(f"{32 << log:>13} B  " + "".join(f"{text:>24}" for text in texts), flush=True)
+
+
+def moves(n: int, repeats: int) -> Program:
+    """An array goes to gpu:0 and back, so many times."""
+    array = {"kind": "ScalarArray", "len": n}
+    there = {"op": "Transfer", "src_device": "cpu", "dst_device": "gpu:0", "stream": 1}
+    back = {"op": "Transfer", "src_device": "gpu:0", "dst_device": "cpu", "stream": 1}
+    instructions: list[dict[str, Any]] = [
+        {"op": "Allocate", "device": "gpu:0", "typ": {"kind": "Stream"}, "id": 1},
+        {"op": "Allocate", "device": "cpu", "typ": array, "id": 2},
+        {"op": "Allocate", "device": "cpu", "typ": array, "id": 4},
+        {"op": "Allocate", "device": "gpu:0", "typ": array, "id": 3},
+        {"op": "FuncCall", "func_id": 0, "arg_mut": [2], "arg": []},
+        {"op": "FuncCall", "func_id": 0, "arg_mut": [4], "arg": []},
+        *[{**there, "src_id": 2, "dst_id": 3}, {**back, "src_id": 3, "dst_id": 4}] * repeats,
+        {"op": "Record", "event": 1, "stream": 1},
+        {"op": "Wait", "slave": "cpu", "event": 1},
+        {"op": "Return", "id": 5},
+    ]
+    instructions.insert(0, {"op": "LoadConstant", "src": 0, "dst": 5})
+    document = {
+        "format": "zkrun",
+        "version": 1,
+        "curve": "bn254",
+        "functions": [{"name": "fill", "params": {"value": "one_lagrange"}}],
+        "constants": [{"name": "x", "typ": {"kind": "Scalar"}, "data": {"values": "0x7"}}],
+        "instructions": instructions,
+    }
+    return decode(json.dumps(document).encode())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Times the host's part of work on a GPU.")
-    parser.add_argument("--calls", type=int, default=500)
+    parser.add_argument("--calls", type=int, default=100)
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--gpu", choices=("real", "virtual"), default="real")
     arguments = parser.parse_args()
@@ -133,6 +192,8 @@ def main() -> None:
         replayed = microseconds(zkrun.run(document, {}, repeated, analysis).trace, name, calls)
         host, wall = (statistics.median(column) for column in zip(*singles, strict=True))
         print(f"{name:16}{host:9.2f}{wall:9.2f}{replayed[0]:17.2f}{replayed[1]:17.2f}", flush=True)
+    print()
+    print_transfers(arguments.gpu, runs)
 
 
 if __name__ == "__main__":

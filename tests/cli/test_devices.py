@@ -3,6 +3,7 @@
 import json
 
 from conftest import START, Zkrun
+from test_output import VIRTUAL
 
 MADE_UP = """
 from types import SimpleNamespace
@@ -47,6 +48,23 @@ def test_progress_goes_to_standard_error_and_the_outcome_to_standard_output(zkru
     ]
     last = "gpu:0, gpu:1: all 39 units of kernels for sm_90 are on disk, 2 of them compiled now"
     assert last in " ".join(done.stdout.decode().split())
+
+
+def test_a_run_says_what_it_compiles_first(zkrun: Zkrun) -> None:
+    compiles = """
+from zkrun.devices import virtual
+opened = virtual.open_device
+
+def open_device(name, settings):
+    settings.notify("compiling kernels for sm_90: 0 of 1")
+    settings.notify("")
+    return opened(name, settings)
+
+virtual.open_device = open_device
+"""
+    done = zkrun(*VIRTUAL, code=compiles + START)
+    assert done.returncode == 0
+    assert done.stderr.startswith(b"compiling kernels for sm_90: 0 of 1\n")
 
 
 def test_as_json(zkrun: Zkrun) -> None:

@@ -23,11 +23,12 @@ from program_kit import (
 )
 
 import zkrun
-from zkrun.devices.base import Work
+from zkrun.devices.base import Function, Work
 from zkrun.devices.virtual.device import VirtualGpu
 from zkrun.devices.virtual.stream import VirtualStream
 from zkrun.errors import Mismatch
 from zkrun.program.document import Program
+from zkrun.program.signature import Call
 from zkrun.runtime.chains import find_chains
 from zkrun.runtime.linker import CallTypes
 
@@ -196,6 +197,26 @@ def test_a_mismatch_ends_all_iterations() -> None:
     assert numbers(run(document, warmup=1, iterations=2)) == [8 * value for value in VALUES]
     with pytest.raises(Mismatch):
         run(wrong, iterations=2)
+
+
+def test_a_device_foresees_each_call_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, list[str]]] = []
+    bound: list[str] = []
+    bind = VirtualGpu.bind
+
+    def foresee(self: VirtualGpu, calls: Sequence[Call]) -> None:
+        assert bound == []
+        seen.append((self.name, [call.signature.name for call in calls]))
+
+    def spy(self: VirtualGpu, call: Call) -> Function:
+        bound.append(call.signature.name)
+        return bind(self, call)
+
+    monkeypatch.setattr(VirtualGpu, "foresee", foresee)
+    monkeypatch.setattr(VirtualGpu, "bind", spy)
+    run(doubling(5))
+    assert seen == [("gpu:0", ["poly_add"])]
+    assert bound == ["poly_add"]
 
 
 def test_a_profiler_is_told_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
