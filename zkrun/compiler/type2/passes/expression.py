@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from zkrun.program.functions.graph import Graph
+from zkrun.program.functions.graph import Graph, Node
 
 __all__ = ["write"]
+
+_BINARY = ("+", "-", "*")
+_LEAVES = ("input", "constant")
 
 _ATOM, _FACTOR, _TERM = 3, 2, 1
 """How tightly a text binds: a name or number, a product, a sum."""
@@ -19,18 +22,18 @@ def write(graph: Graph) -> str:
     """
     uses = Counter(graph.outputs)
     for operation, a, b in graph.nodes:
-        if operation in ("+", "-", "*"):
+        if operation in _BINARY:
             uses.update((a, b))
-        elif operation in ("square", "negate", "double"):
+        elif operation not in _LEAVES:
             uses[a] += 1
     outputs: dict[int, list[int]] = {}
     for output, node in enumerate(graph.outputs):
         outputs.setdefault(node, []).append(output)
     texts: list[tuple[str, int]] = []
     lines: list[str] = []
-    for index, node in enumerate(graph.nodes):
-        text, binding = _text(node, texts)
-        leaf = node[0] in ("input", "constant")
+    for index, one in enumerate(graph.nodes):
+        text, binding = _text(one, texts)
+        leaf = one[0] in _LEAVES
         named = outputs.get(index, [])
         if named:
             lines.extend(f"y{output} = {text}" for output in named[:1])
@@ -49,13 +52,13 @@ def _follows(graph: Graph, index: int, uses: Counter[int]) -> bool:
     if uses[index] != 1:
         return False
     for operation, a, b in graph.nodes[index + 1 :]:
-        if operation in ("input", "constant"):
+        if operation in _LEAVES:
             continue
-        return index == a or (index == b and operation in ("+", "-", "*"))
+        return index == a or (index == b and operation in _BINARY)
     return False
 
 
-def _text(node: tuple[str, int, int], texts: list[tuple[str, int]]) -> tuple[str, int]:
+def _text(node: Node, texts: list[tuple[str, int]]) -> tuple[str, int]:
     """The text of a node from those of its operands, and how tightly it binds."""
     operation, a, b = node
 

@@ -30,8 +30,8 @@ def cut(
 ) -> list[list[int]]:
     """Pieces of a region, each in an order in which operands come first.
 
-    `uses` are those of all values of the graph. The order follows operands to their ends before it goes on, so that few values are alive; cuts
-    are where the fewest cross.
+    `uses` are those of all values of the graph. The order follows operands to their ends before it
+    goes on, so that few values are alive; cuts are where the fewest cross.
     """
     order = _depth_first(graph, region)
     place = {index: at for at, index in enumerate(order)}

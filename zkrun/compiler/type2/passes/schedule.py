@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from zkrun.compiler.type2 import operations as op
-from zkrun.compiler.type2.graph import Graph, Value, map_result
+from zkrun.compiler.type2.graph import Graph, Value, Vertex, map_result
 from zkrun.compiler.type2.passes.rewrite import needs_of
 from zkrun.compiler.type2.types import memory_type
 from zkrun.program.types import size
@@ -21,9 +21,18 @@ __all__ = ["peak_bytes", "schedule_vertices"]
 
 
 def schedule_vertices(graph: Graph) -> Graph:
-    """The graph in the order that keeps less memory alive: the walk's, or the given one."""
+    """The graph in the order that keeps less memory alive: the walk's, or the given one.
+
+    Random elements come first of all: they wait for nothing, and are drawn while others compute.
+    """
     found = _reordered(graph, _walk(graph))
-    return found if peak_bytes(found) < peak_bytes(graph) else graph
+    best = found if peak_bytes(found) < peak_bytes(graph) else graph
+    randoms = [_is_random(vertex) for vertex in best.vertices]
+    return _reordered(best, sorted(range(len(randoms)), key=lambda index: not randoms[index]))
+
+
+def _is_random(vertex: Vertex) -> bool:
+    return isinstance(vertex.operation, op.Random)
 
 
 def peak_bytes(graph: Graph) -> int:
