@@ -79,4 +79,8 @@ def _library() -> ctypes.CDLL:
     folders = [Path(folder) for folder in (found and found.submodule_search_locations) or ()]
     libraries = [path for folder in folders for path in folder.glob("*/lib/libnvrtc.so.*")]
     assert libraries, "NVRTC is not installed: pip install nvidia-cuda-nvrtc"
-    return ctypes.CDLL(str(max(libraries)))
+    return ctypes.CDLL(str(max(libraries, key=_version)))
+
+
+def _version(library: Path) -> list[int]:
+    return [int(part) for part in library.name.removeprefix("libnvrtc.so.").split(".")]

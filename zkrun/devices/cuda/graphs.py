@@ -27,6 +27,7 @@ __all__ = ["Graph", "Lane", "Mark"]
 _BLOCKING = 1  # threads that wait for an event sleep
 _EXTERNAL = 1  # CU_EVENT_RECORD_EXTERNAL: each launch of the graph records the event anew
 _MOST_CAPTURES = 3  # of the same instructions, on other memory each time: then it does not pay
+_MOST_GRAPHS = 1024  # of a lane, each of which takes memory and a millisecond to make
 
 Works = Sequence[tuple[int, Work]]
 
@@ -56,9 +57,14 @@ class Graph:
 class _Known:
     """The graph of some instructions, if they can be captured, and what they depended on."""
 
-    key: object
-    graph: Graph | None
-    captures: int
+    key: object = None
+    graph: Graph | None = None
+    captures: int = 0
+
+    def drop(self) -> None:
+        graph, self.graph = self.graph, None
+        if graph is not None:
+            graph.close()
 
 
 class Lane:
@@ -78,19 +84,19 @@ class Lane:
         """
         first = works[0][0]
         known = self._known.get(first)
-        if known is not None and (known.key == key or known.captures >= _MOST_CAPTURES):
-            return known.graph if known.key == key else None
-        if known is not None and known.graph is not None:
-            known.graph.close()
-        graph = _capture(self._queue, works)
-        captures = 1 if known is None else known.captures + 1
-        self._known[first] = _Known(key, graph, captures if graph else _MOST_CAPTURES)
-        return graph
+        if known is None:
+            if len(self._known) == _MOST_GRAPHS:
+                return None
+            known = self._known[first] = _Known()
+        if known.key != key and known.captures < _MOST_CAPTURES:
+            known.drop()
+            known.key, known.graph = key, _capture(self._queue, works)
+            known.captures = known.captures + 1 if known.graph else _MOST_CAPTURES
+        return known.graph if known.key == key else None
 
     def close(self) -> None:
         for known in self._known.values():
-            if known.graph is not None:
-                known.graph.close()
+            known.drop()
         self._known.clear()
         self._queue.close_queue()
 
