@@ -1,17 +1,25 @@
 """Kernels on disk: compiled once, in parallel, and found again; broken ones are replaced."""
 
+import importlib.util
 from pathlib import Path
+from typing import Any
 
 import gpu_values
 import pytest
 
+import zkrun
 from zkrun.algebra.curves import BN254
+from zkrun.devices.base import Function
 from zkrun.devices.cuda import compile as compiler
-from zkrun.devices.cuda.units import elementwise_unit, msm_units, permutation_unit
+from zkrun.devices.cuda.device import CudaDevice
+from zkrun.devices.cuda.sources import Binary, Unit
+from zkrun.devices.cuda.units import all_units, elementwise_unit, msm_units, permutation_unit
+from zkrun.program.signature import Call
 
 pytestmark = pytest.mark.gpu
 assert gpu_values.HAS_GPU
 
+SMALL_SIZES = Path(__file__).resolve().parents[2] / "scripts" / "gpu_small_sizes.py"
 UNITS = (elementwise_unit(BN254), permutation_unit(BN254), msm_units(BN254, "g1")[0])
 
 
@@ -60,3 +68,38 @@ def test_a_folder_that_takes_nothing_keeps_nobody_from_running(
     assert compiler.compile_all(UNITS[:1], 90) == 1
     assert compiler.compile_all(UNITS[:1], 90) == 0
     assert compiler.compile_unit(UNITS[0], 90).cubin.startswith(b"\x7fELF")
+
+
+def test_a_cold_run_compiles_what_it_uses_before_it_binds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.spec_from_file_location("gpu_small_sizes", SMALL_SIZES)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    document = script.program(BN254, "g1", 64)
+    built: list[str] = []
+    late: list[str] = []
+    told: list[str] = []
+    build, bind = compiler.build, CudaDevice._bind
+
+    def spy_build(unit: Unit, *more: Any) -> Binary:
+        built.append(unit.source)
+        return build(unit, *more)
+
+    def spy_bind(self: CudaDevice, call: Call) -> Function:
+        before = len(built)
+        function = bind(self, call)
+        late.extend(built[before:])
+        return function
+
+    compiler._load.cache_clear()
+    monkeypatch.setattr(compiler, "build", spy_build)
+    monkeypatch.setattr(CudaDevice, "_bind", spy_bind)
+    result = zkrun.run(document, {}, zkrun.Options(notify=told.append)).result.values
+    assert late == []
+    assert 0 < len(built) < len(all_units())
+    assert len(told) == len(built) + 2
+    assert result == zkrun.run(document, {}, zkrun.Options(gpu="virtual")).result.values
+    compiler._load.cache_clear()
