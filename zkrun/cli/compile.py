@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zkrun.cli.interrupts import let_ctrl_c_raise
-from zkrun.cli.options import ColorOption, Gpu, JsonOption, dashed
+from zkrun.cli.options import ColorOption, Gpu, JsonOption, dashed, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,9 @@ def command(
     graph: Annotated[
         str,
         typer.Argument(
-            metavar="GRAPH", help="A graph as JSON or MessagePack; - is standard input."
+            metavar="GRAPH",
+            callback=named,
+            help="A graph as JSON or MessagePack; - is standard input.",
         ),
     ],
     output: Annotated[

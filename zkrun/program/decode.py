@@ -65,4 +65,5 @@ _PROGRAM = Format(
         "inputs": Input,
         "instructions": Instruction,
     },
+    {"zkrun-graph": "this is the graph of a proof: `zkrun compile` makes a program of it"},
 )

@@ -23,12 +23,14 @@ class Format(NamedTuple):
     """A format of documents: its name, what a document is called, its classes.
 
     `elements` are those of the lists on the top level, whose bad elements are found one by one.
+    `mends` says for other formats, by name, how such a document becomes one of this format.
     """
 
     name: str
     noun: str
     words: Words
     elements: Mapping[str, Any]
+    mends: Mapping[str, str] = {}
 
 
 def read_shape(document: Any, form: DocumentFormat, format: Format) -> Any:
@@ -88,6 +90,8 @@ def _header(document: Any, format: Format) -> list[Diagnostic]:
     if "format" not in document:
         return refused("", f'no zkrun {noun}: "format" is missing')
     if document["format"] != name:
+        if isinstance(document["format"], str):
+            help = format.mends.get(document["format"], help)
         return refused("/format", f'the format is "{name}", not {found(document["format"])}')
     if "version" not in document:
         return refused("", '"version" is missing')

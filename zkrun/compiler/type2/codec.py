@@ -22,7 +22,7 @@ from zkrun.program.reading import DocumentFormat, read_document
 from zkrun.program.shape import read_shape
 from zkrun.program.types import MAX_INTEGER
 
-__all__ = ["decode", "encode", "load_graph", "save_graph", "to_raw"]
+__all__ = ["decode", "encode", "from_raw", "load_graph", "save_graph", "to_raw"]
 
 
 def load_graph(path: str | Path) -> Graph:
@@ -39,9 +39,13 @@ def decode(data: bytes, folder: Path | None = None) -> Graph:
 
     Raises InvalidProgram with a diagnostic for each finding of shape, or the first one of meaning.
     """
-    raw, form = read_document(data)
-    document: GraphDocument = read_shape(raw, form, FORMAT)
-    return read_graph(document, folder)
+    return from_raw(*read_document(data), folder)
+
+
+def from_raw(document: Any, form: DocumentFormat, folder: Path | None = None) -> Graph:
+    """The graph in a document already read. `form` says how `bytes` of constants are written."""
+    read: GraphDocument = read_shape(document, form, FORMAT)
+    return read_graph(read, folder)
 
 
 def save_graph(graph: Graph, path: str | Path) -> None:
