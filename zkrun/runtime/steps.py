@@ -42,11 +42,21 @@ def allocate(linker: Linker, at: int, it: op.Allocate) -> Step:
         return step_transcript
 
     nbytes, item, n = size(typ, linker.curve), element_size(typ, linker.curve), length(typ)
-    offset, arena = it.offset, it.offset is not None
+    if it.offset is not None:
+        # Where it lies is known, and that nobody else is there has been proved: nothing is left to
+        # do in the run.
+        place = device.allocate(nbytes, it.offset)
+        place.arena = True
+        device.free(place)
+        data = Data(typ, place, place.address, item, n, 0, n)
+
+        def step_place() -> None:
+            slots[dst] = data
+
+        return step_place
 
     def step() -> None:
-        block = device.allocate(nbytes, offset)
-        block.arena = arena
+        block = device.allocate(nbytes, None)
         slots[dst] = Data(typ, block, block.address, item, n, 0, n)
         run.sample(device)
 
@@ -68,7 +78,9 @@ def deallocate(linker: Linker, at: int, it: op.Deallocate) -> Step:
             retire(run, value, at)
         elif isinstance(value, Data):
             block = value.block
-            if stream is None or block.arena:
+            if block.arena:
+                return
+            if stream is None:
                 free(block)
             else:
                 slots[stream].run(at, lambda: free(block))
