@@ -18,9 +18,12 @@ from zkrun.compiler.type2.passes.calls import recognise_calls
 from zkrun.compiler.type2.passes.chunk import Workspace, chunk_calls, no_workspace
 from zkrun.compiler.type2.passes.common import share_common
 from zkrun.compiler.type2.passes.dead import remove_dead
+from zkrun.compiler.type2.passes.devices import choose_devices
 from zkrun.compiler.type2.passes.fold import fold_constants
 from zkrun.compiler.type2.passes.fusion import fuse
 from zkrun.compiler.type2.passes.inversions import batch_inversions, join_inversions
+from zkrun.compiler.type2.passes.kernels import share_kernels
+from zkrun.compiler.type2.passes.msm import batch_msm
 from zkrun.compiler.type2.passes.padding import pad_late
 from zkrun.compiler.type2.passes.rotations import place_views
 from zkrun.compiler.type2.passes.schedule import schedule_vertices
@@ -39,6 +42,11 @@ class Target:
     most: int | None = None
     rates: Rates = DEFAULT_RATES
     workspace: Workspace = no_workspace
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs there are; at least 1."""
+        return max(1, sum(device.startswith("gpu:") for device in self.devices))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,12 @@ PASSES: tuple[Pass, ...] = (
     ),
     _plain("views", "rotations and slices go to where they are free", place_views),
     _plain("fusion", "arithmetic becomes fused calls", fuse),
+    _plain("kernels", "expressions that differ in numbers are one", share_kernels),
+    Pass(
+        "msm",
+        "sums over the same bases are one call",
+        lambda graph, target: batch_msm(graph, target.gpus, target.most),
+    ),
     Pass(
         "chunk",
         "calls that are too large run in slices",
@@ -77,4 +91,9 @@ PASSES: tuple[Pass, ...] = (
     ),
     _plain("dead", "what no result needs any more is left out", remove_dead),
     _plain("schedule", "every value is computed where it is first needed", schedule_vertices),
+    Pass(
+        "devices",
+        "every vertex runs where it takes least time",
+        lambda graph, target: choose_devices(graph, target.devices, target.rates),
+    ),
 )

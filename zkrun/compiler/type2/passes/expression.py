@@ -11,8 +11,8 @@ __all__ = ["write"]
 _BINARY = ("+", "-", "*")
 _LEAVES = ("input", "constant")
 
-_ATOM, _FACTOR, _TERM = 3, 2, 1
-"""How tightly a text binds: a name or number, a product, a sum."""
+_ATOM, _POWER, _FACTOR, _TERM = 4, 3, 2, 1
+"""How tightly a text binds: a name or number, a power, a product, a sum."""
 
 
 def write(graph: Graph) -> str:
@@ -72,12 +72,16 @@ def _text(node: Node, texts: list[tuple[str, int]]) -> tuple[str, int]:
         case "constant":
             return (str(a) if a < 1 << 16 else hex(a)), _ATOM
         case "*":
-            return f"{operand(a, _FACTOR)}*{operand(b, _ATOM)}", _FACTOR
+            return f"{operand(a, _FACTOR)}*{operand(b, _POWER)}", _FACTOR
         case "square":
-            return f"{operand(a, _ATOM)}^2", _FACTOR
+            text, binding = texts[a]
+            base, _, exponent = text.rpartition("^")
+            if binding == _POWER and not 2 * int(exponent) >> 64:  # x^4 rather than (x^2)^2
+                return f"{base}^{2 * int(exponent)}", _POWER
+            return f"{operand(a, _ATOM)}^2", _POWER
         case "double":
-            return f"2*{operand(a, _ATOM)}", _FACTOR
+            return f"2*{operand(a, _POWER)}", _FACTOR
         case "negate":
-            return f"-{operand(a, _ATOM)}", _TERM
+            return f"-{operand(a, _POWER)}", _TERM
         case _:
             return f"{operand(a, _TERM)} {operation} {operand(b, _FACTOR)}", _TERM

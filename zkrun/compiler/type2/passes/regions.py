@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Graph, Value, Vertex
-from zkrun.compiler.type2.types import Poly, ValueType
+from zkrun.compiler.type2.types import ValueType
 from zkrun.program.types import Scalar
 
 __all__ = ["arithmetic_type", "regions"]
@@ -33,7 +33,8 @@ def arithmetic_type(graph: Graph, vertex: Vertex) -> ValueType | None:
 def regions(graph: Graph) -> list[list[int]]:
     """Sets of vertices, each ascending: arithmetic of one stage and type that belongs together.
 
-    Vertices belong together where one takes what the other gives, or both take one array.
+    Vertices belong together where one takes what the other gives, or both take the same: one
+    array, or if they are scalars one scalar.
     """
     types = [arithmetic_type(graph, vertex) for vertex in graph.vertices]
     stages = _stages(graph, types)
@@ -54,7 +55,7 @@ def regions(graph: Graph) -> list[list[int]]:
             producer = operand.vertex
             if types[producer] == typ and stages[producer] == stages[index]:
                 joined[root(producer)] = root(index)
-            elif isinstance(graph.type(operand), Poly):
+            elif graph.type(operand) == typ and not _is_number(graph, operand):
                 first = readers.setdefault((operand, stages[index], typ), index)
                 joined[root(first)] = root(index)
     found: dict[int, list[int]] = {}
@@ -62,6 +63,10 @@ def regions(graph: Graph) -> list[list[int]]:
         if typ is not None:
             found.setdefault(root(index), []).append(index)
     return list(found.values())
+
+
+def _is_number(graph: Graph, value: Value) -> bool:
+    return isinstance(graph.vertices[value.vertex].operation, op.Number)
 
 
 def _stages(graph: Graph, types: Sequence[ValueType | None]) -> list[int]:
