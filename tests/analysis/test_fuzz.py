@@ -10,33 +10,23 @@ from __future__ import annotations
 import copy
 import json
 import os
-import resource
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgpack
+from bounds import answered
+from correct_programs import program
+from hostile_programs import FAMILIES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zkrun.analysis import RULES, analyse
-from zkrun.cli.inspect import _described, _listing, _tables
-from zkrun.errors import InvalidProgram
-from zkrun.program.decode import decode
-from zkrun.program.encode import program_to_raw
 from zkrun.program.instructions import OPS
-from zkrun.report.diagnostics import diagnostics_text
-from zkrun.runtime.images import check_image
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent / "rules"
 EXAMPLES = int(os.environ.get("ZKRUN_FUZZ", "400"))
 QUIET = settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-
-SECONDS = 10
-KIBIBYTES = 1 << 20  # of memory
 
 
 def _seeds() -> list[dict[str, Any]]:
@@ -49,6 +39,8 @@ def _seeds() -> list[dict[str, Any]]:
             continue
         if isinstance(raw, dict) and raw.get("format") == "zkrun":
             found.append(raw)
+    found += [make(40) for make in FAMILIES.values()]
+    found += [program(Random(seed), threads=3, streams=3) for seed in range(10)]
     return found
 
 
@@ -145,45 +137,6 @@ def encoded(raw: dict[str, Any], as_json: bool) -> bytes | None:
         return None
 
 
-@contextmanager
-def bounded() -> Iterator[None]:
-    """Fails after too many seconds, or where the process has grown by too much."""
-
-    def too_long(number: int, frame: object) -> None:
-        raise TimeoutError(f"more than {SECONDS} seconds")
-
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    earlier = signal.signal(signal.SIGALRM, too_long)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, earlier)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < KIBIBYTES
-
-
-def answered(data: bytes) -> None:
-    """Takes a document as `validate` and `inspect` do, to the last line of what they print."""
-    program = None
-    with bounded():
-        try:
-            program = decode(data, FOLDER)
-            analysis = analyse(program, check_image=check_image, operands=True, tasks=True)
-            found = list(analysis.diagnostics)
-            json.dumps(_described(program, analysis, None))
-            list(_listing(program, analysis))
-            list(_tables(program, analysis, None))
-            program_to_raw(program)
-        except InvalidProgram as error:
-            found = list(error.diagnostics)
-            assert found
-        diagnostics_text(found)
-    for diagnostic in found:
-        assert diagnostic.rule in RULES
-        json.dumps(diagnostic.to_json(), ensure_ascii=False).encode()
-
-
 @QUIET
 @given(st.sampled_from(SEEDS), CHANGES, st.booleans())
 def test_documents(
@@ -194,7 +147,7 @@ def test_documents(
         change(raw, *one)
     data = encoded(raw, as_json)
     if data is not None:
-        answered(data)
+        answered(data, FOLDER)
 
 
 @QUIET
@@ -213,7 +166,7 @@ def test_bytes(seed: dict[str, Any], splices: list[tuple[int, int, bytes]], as_j
     for at, length, new in splices:
         at %= len(data) + 1
         data = data[:at] + new + data[at + length :]
-    answered(data)
+    answered(data, FOLDER)
 
 
 @QUIET
@@ -221,8 +174,8 @@ def test_bytes(seed: dict[str, Any], splices: list[tuple[int, int, bytes]], as_j
 def test_what_claims_to_be_large(tail: bytes, count: int) -> None:
     """Headers of MessagePack that announce more than there is, or a lot of little."""
     sized = [b"\xdd", b"\xdf", b"\xdb", b"\xc6"][count % 4] + (count << 11).to_bytes(4, "big")
-    answered(b"\x81\xacinstructions" + sized + tail)
-    answered(b"\x81\xacinstructions\xdd" + count.to_bytes(4, "big") + tail[:1] * count)
+    answered(b"\x81\xacinstructions" + sized + tail, FOLDER)
+    answered(b"\x81\xacinstructions\xdd" + count.to_bytes(4, "big") + tail[:1] * count, FOLDER)
 
 
 def test_tuples_that_double() -> None:
@@ -238,7 +191,7 @@ def test_tuples_that_double() -> None:
         "inputs": [{"name": "x", "typ": {"kind": "Scalar"}}],
         "instructions": [load, *doubled, *copies, *equal, {"op": "Return", "id": 19}],
     }
-    answered(json.dumps(raw).encode())
+    answered(json.dumps(raw).encode(), FOLDER)
 
 
 def test_tuples_that_double_twice() -> None:
@@ -257,4 +210,4 @@ def test_tuples_that_double_twice() -> None:
         "inputs": [{"name": "x", "typ": {"kind": "Scalar"}}],
         "instructions": [*loads, *chains, *equal, {"op": "Return", "id": 19}],
     }
-    answered(json.dumps(raw).encode())
+    answered(json.dumps(raw).encode(), FOLDER)

@@ -38,7 +38,7 @@ __all__ = ["Behind", "circle"]
 
 _issued = attrgetter("issued")
 
-_CHOICE, _LOOK, _STEP = 6, 2, 20  # steps of effort
+_CHOICE, _LOOK, _STEP = 20, 4, 20  # steps of effort
 
 
 class Behind(NamedTuple):
