@@ -30,6 +30,15 @@ def commitment(folder: Path, file: str = "srs.bin") -> None:
     (folder / "one.json").write_text('{"values": 1}')
 
 
+def put_on_a_gpu(file: Path) -> None:
+    """Has the calls of a graph run on a GPU, however small they are."""
+    raw = json.loads(file.read_text())
+    for vertex in raw["vertices"]:
+        if vertex.get("function") in ("msm", "ntt"):
+            vertex["device"] = "gpu:0"
+    file.write_text(json.dumps(raw))
+
+
 def value(done: Any) -> Any:
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["values"]
@@ -97,9 +106,14 @@ def test_a_file_that_cannot_be_written_is_refused_first(zkrun: Zkrun, folder: Pa
 
 
 def test_budgets_are_kept(zkrun: Zkrun, folder: Path) -> None:
+    shutil.copy(folder / "cubes.graph.json", folder / "gpu.graph.json")
+    put_on_a_gpu(folder / "gpu.graph.json")
+    refused = zkrun("compile", "gpu.graph.json", "-o", "program.json")
+    assert refused.returncode == 2
+    assert b"the vertex at /vertices/4, cubes.py:7 is to run on gpu:0" in refused.stderr
     limits = ("gpu:0=8MiB", "cpu=1MiB")
     memory = [part for limit in limits for part in ("--memory", limit)]
-    done = zkrun("compile", "cubes.graph.json", "-o", "program.json", "--json", *memory)
+    done = zkrun("compile", "gpu.graph.json", "-o", "program.json", "--json", *memory)
     told = json.loads(done.stdout)
     assert {name: one["budget"] for name, one in told["devices"].items()} == {
         "gpu:0": 8 << 20,
@@ -117,12 +131,13 @@ def test_budgets_are_kept(zkrun: Zkrun, folder: Path) -> None:
 
 def test_virtual_gpus_have_no_scratch_memory_for_kernels(zkrun: Zkrun, folder: Path) -> None:
     commitment(folder)
+    zkrun("compile", "graph.json", "-o", "cpu.json")
+    wanted = value(zkrun("exec", "cpu.json", "--input", "x=one.json"))
+    put_on_a_gpu(folder / "graph.json")
     small = ("compile", "graph.json", "-o", "small.json", "--memory", "gpu:0=64KiB")
     assert zkrun(*small).returncode == 6
     assert zkrun(*small, "--gpu", "virtual").returncode == 0
     run = ("exec", "small.json", "--gpu", "virtual", "--limit", "gpu:0=64KiB")
-    zkrun("compile", "graph.json", "-o", "cpu.json")
-    wanted = value(zkrun("exec", "cpu.json", "--input", "x=one.json"))
     assert value(zkrun(*run, "--input", "x=one.json")) == wanted
 
 
@@ -134,7 +149,7 @@ def test_the_disk_takes_what_fits_nowhere_else(zkrun: Zkrun, folder: Path) -> No
     for z in range(8):
         kept.append(kept[-1].divide_by_linear(z))
     y = proof.number(3)
-    for f in kept:
+    for f in reversed(kept):
         y = f(y)
     save_graph(proof.graph(y), folder / "deep.json")
     (folder / "x.json").write_text(json.dumps({"values": list(range(n))}))

@@ -195,6 +195,14 @@ REFUSED: list[tuple[Any, str, str, str]] = [
         *("ZK009", "/vertices/4/coset", "between 1 and r − 1"),
     ),
     (vertex(op="Add", device="tpu"), "ZK015", "/vertices/4/device", "no device"),
+    (
+        vertex(op="Negate", operands=[0], device="disk"),
+        *("ZK032", "/vertices/4/device", "negate cannot run on disk"),
+    ),
+    (
+        vertex(op="NewTranscript", hash="blake2b", device="gpu:0"),
+        *("ZK032", "/vertices/4/device", "transcript cannot run on gpu:0"),
+    ),
     (vertex(op="Add", label=None), "ZK008", "/vertices/4/label", "text belongs here"),
     (vertex(op="Add", operands=2), "ZK008", "/vertices/4/operands", "a list belongs here"),
     (vertex(op="Negate", operands=[4]), "ZK020", "/vertices/4/operands/0", "no vertex 4"),

@@ -120,6 +120,7 @@ def command(
     budget = _budget(memory)
     _check_folder(disk)
     loaded = load_graph(graph)
+    _check_devices(loaded, budget)
     _check_output(graph, output, loaded)
     _check_constants(loaded)
     curve = loaded.curve_record
@@ -178,6 +179,19 @@ def _budget(texts: list[str]) -> dict[str, int]:
     if "disk" in budget:
         raise UsageError("the disk has no memory to name: --disk FOLDER lets a program use it")
     return budget
+
+
+def _check_devices(graph: Graph, budget: dict[str, int]) -> None:
+    """Refuses a graph whose author has put something on a device that it may not use."""
+    from zkrun.errors import UsageError
+
+    for index, vertex in enumerate(graph.vertices):
+        if vertex.device not in (None, "cpu", *budget):
+            source = f", {vertex.source}" if vertex.source else ""
+            raise UsageError(
+                f"the vertex at /vertices/{index}{source} is to run on {vertex.device}: give the "
+                f"program memory there, as in --memory {vertex.device}=2GiB"
+            )
 
 
 def _check_folder(disk: Path | None) -> None:

@@ -16,6 +16,7 @@ from zkrun.compiler.type2 import document as raw
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import ConstantEntry, Graph, Result, Value, Vertex
 from zkrun.compiler.type2.infer import Refusal, infer
+from zkrun.compiler.type2.placement import may_run_on
 from zkrun.compiler.type2.types import Poly, ValueType, memory_type
 from zkrun.errors import InvalidProgram
 from zkrun.program.constants import BadValue, parse_values
@@ -58,15 +59,16 @@ class _Reader:
             self.constants[constant.name] = ConstantEntry(typ, constant.data)
         for at, vertex in enumerate(document.vertices):
             self.vertices.append(self._vertex(vertex, ("vertices", at)))
-        return Graph(
-            document.curve,
-            tuple(self.vertices),
-            self._result(document.result, ("result",)),
-            self.inputs,
-            self.constants,
-            document.name,
-            folder,
+        result = self._result(document.result, ("result",))
+        vertices = tuple(self.vertices)
+        graph = Graph(
+            document.curve, vertices, result, self.inputs, self.constants, document.name, folder
         )
+        for at, one in enumerate(vertices):
+            if one.device is not None and not may_run_on(graph, one, one.device):
+                message = f"{one.operation.name} cannot run on {one.device}"
+                raise _refusal("ZK032", ("vertices", at, "device"), message, source=one.source)
+        return graph
 
     def _check_name(self, name: str, taken: Iterable[str], path: _Path, kind: str) -> None:
         if name in taken:
