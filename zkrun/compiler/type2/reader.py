@@ -64,10 +64,10 @@ class _Reader:
         graph = Graph(
             document.curve, vertices, result, self.inputs, self.constants, document.name, folder
         )
-        for at, one in enumerate(vertices):
-            if one.device is not None and not may_run_on(graph, one, one.device):
-                message = f"{one.operation.name} cannot run on {one.device}"
-                raise _refusal("ZK032", ("vertices", at, "device"), message, source=one.source)
+        for at, made in enumerate(vertices):
+            if made.device is not None and not may_run_on(graph, made, made.device):
+                message = f"{made.operation.name} cannot run on {made.device}"
+                raise _refusal("ZK032", ("vertices", at, "device"), message, source=made.source)
         return graph
 
     def _check_name(self, name: str, taken: Iterable[str], path: _Path, kind: str) -> None:
