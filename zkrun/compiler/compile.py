@@ -7,7 +7,7 @@ fit the one is taken that is predicted to be the fastest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -36,7 +36,7 @@ Memory: TypeAlias = Mapping[str, int | None]
 """The devices that a program may use, and the most bytes of each; None for no limit."""
 
 _LARGE_GRAPH = 3000
-"""Vertices from which on the first way that fits is taken."""
+"""Vertices from which on fewer ways are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Compiled:
     peak: dict[str, int] = field(default_factory=dict)
     evicted: dict[str, int] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
-    most: int | None = None  # bytes of the operands and results of one vertex that passes aimed at
+    way: tuple[int | None, int | None] = (None, None)  # what passes aimed at: see `Target`
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,33 +112,50 @@ def compile_graph(graph: Graph, machine: Machine | None = None) -> Compiled:
     raise _refusal(graph, machine, failure)
 
 
+Way: TypeAlias = tuple[int | None, int | None]
+"""Bytes that a vertex, and that a multi-scalar multiplication may take."""
+
+
 def _best(graph: Graph, machine: Machine) -> tuple[Compiled | None, DoesNotFit | None]:
-    """The fastest of the ways that fit, by prediction; else why the last one did not."""
-    best: Compiled | None = None
-    failure: DoesNotFit | None = None
-    for most in _ways(machine.memory):
-        target = Target(machine.devices, most, machine.rates, machine.workspace)
-        steps, optimised = _optimise(graph, target)
+    """The fastest of the ways that fit, by prediction; else why the last one did not.
+
+    First nothing is cut. If that does not fit without anything leaving a GPU, arithmetic is cut
+    more and more, and then, with the best cut, multi-scalar multiplications are.
+    """
+    search = _Search(graph, machine)
+    search.attempt((None, None))
+    limits = [most for device, most in machine.memory.items() if is_gpu(device) and most]
+    if limits and (search.best is None or search.best.evicted):
+        least = min(limits)
+        large = len(graph.vertices) > _LARGE_GRAPH
+        for share in (1, 4) if large else (1, 2, 4, 8):
+            search.attempt((least // share, least // 3))
+        for share in (6,) if large else (2, 4, 6, 8):
+            most = search.best.way[0] if search.best else least // 8
+            search.attempt((most, least // share))
+    return search.best, search.failure
+
+
+class _Search:
+    """The best way so far, and why the last one that did not fit did not."""
+
+    def __init__(self, graph: Graph, machine: Machine) -> None:
+        self.graph, self.machine = graph, machine
+        self.best: Compiled | None = None
+        self.failure: DoesNotFit | None = None
+
+    def attempt(self, way: Way) -> None:
+        machine = self.machine
+        target = Target(machine.devices, *way, machine.rates, machine.workspace)
+        steps, optimised = _optimise(self.graph, target)
         try:
             found = compile_placed(optimised, machine)
         except DoesNotFit as error:
-            failure = error
-            continue
-        found.steps, found.most = steps, most
-        if best is None or found.prediction.seconds < best.prediction.seconds:
-            best = found
-        if len(graph.vertices) > _LARGE_GRAPH or not best.evicted:
-            break
-    return best, failure
-
-
-def _ways(memory: Memory) -> Iterator[int | None]:
-    """Bytes that a vertex may take: no limit, then shares of the smallest GPU."""
-    yield None
-    limits = [most for device, most in memory.items() if is_gpu(device) and most is not None]
-    if limits:
-        for share in (2, 4, 8, 16):
-            yield min(limits) // share
+            self.failure = error
+            return
+        found.steps, found.way = steps, way
+        if self.best is None or found.prediction.seconds < self.best.prediction.seconds:
+            self.best = found
 
 
 def _optimise(graph: Graph, target: Target) -> tuple[tuple[Step, ...], Graph]:

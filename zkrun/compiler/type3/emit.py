@@ -46,6 +46,7 @@ class _Emitter:
         self.constants: dict[str | int, int] = {}
         self.inputs = {name: index for index, name in enumerate(graph.inputs)}
         self.events = {index: event for event, index in enumerate(sorted(schedule.recorded))}
+        self.threads = {index: thread for thread, index in enumerate(schedule.aside)}
         first = len(chunk.registers)
         self.streams: dict[Queue, int] = {
             queue: first + number for number, queue in enumerate(schedule.streams)
@@ -61,6 +62,11 @@ class _Emitter:
             self.track = self.chunk.track(instruction).value
             self.source = self.chunk.sources[index]
             queue = self.schedule.queues[index]
+            for other in self.schedule.joins.get(index, ()):
+                self.add(program.Join, thread=self.threads[other])
+            if index in self.threads:
+                self.aside(instruction, self.threads[index])
+                continue
             for other in self.schedule.waits.get(index, ()):
                 self.wait(queue, other)
             self.instruction(instruction, self.streams.get(queue))
@@ -68,6 +74,10 @@ class _Emitter:
                 stream = self.streams.get(queue)
                 self.add(program.Record, stream=stream, event=self.events[index])
         self.track = self.source = None
+        joined = {one for joins in self.schedule.joins.values() for one in joins}
+        for index, thread in self.threads.items():
+            if index not in joined:
+                self.add(program.Join, thread=thread)
         for variable in self.streams.values():
             self.add(program.Deallocate, id=variable)
         self.add(program.Return, id=self.chunk.result)
@@ -87,6 +97,13 @@ class _Emitter:
 
     def add(self, kind: type[Any], **operands: Any) -> None:
         self.instructions.append(kind(**operands, track=self.track, source=self.source))
+
+    def aside(self, instruction: Any, thread: int) -> None:
+        """The instruction in a thread of its own."""
+        before, self.instructions = self.instructions, []
+        self.instruction(instruction, None)
+        inner, self.instructions = self.instructions, before
+        self.add(program.Fork, new_thread=thread, instructions=inner)
 
     def wait(self, queue: Queue, other: int) -> None:
         device = "cpu" if queue is None else queue[0]

@@ -422,13 +422,13 @@ class _Planner:
 
     def _evict(self, value: Value, device: str) -> None:
         """Removes a value from a device; it goes elsewhere if it is nowhere else."""
+        nbytes = self._nbytes(value)
+        self.plan.evicted[device] = self.plan.evicted.get(device, 0) + nbytes
         others = [other for other in self.copies[value] if other != device]
         if not others and not self._is_redundant(value):
             refuge = "disk" if device == "cpu" else "cpu"
-            nbytes = self._nbytes(value)
             if refuge == "disk" and "disk" not in self.budgets:
                 raise self._no_room(device, nbytes)
-            self.plan.evicted[device] = self.plan.evicted.get(device, 0) + nbytes
             pinned = set(self.pinned)
             self._bring(value, refuge)
             self.pinned = pinned

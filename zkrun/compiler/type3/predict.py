@@ -25,6 +25,13 @@ ISSUE_SECONDS = 6e-6
 LAUNCH_SECONDS = 4e-6
 """The least that work of a stream takes."""
 
+MSM_SECONDS = 0.5e-3
+"""What a multi-scalar multiplication takes on a GPU beside its additions: sorting, and the steps at
+its end, which have little to do side by side."""
+
+RANDOM_SECONDS = 15e-9
+"""What a random element takes to be drawn and reduced, on one thread."""
+
 STEP_SECONDS = 0.5e-6
 """What any other instruction takes at least."""
 
@@ -46,6 +53,7 @@ def predict(chunk: Chunk, schedule: Schedule, rates: Rates) -> Prediction:
     ends: dict[int, float] = {}
     free: dict[Queue, float] = {}
     host = 0.0
+    aside = set(schedule.aside)
     for index, instruction in enumerate(chunk.instructions):
         queue = schedule.queues[index]
         seconds = clock.seconds(instruction)
@@ -55,6 +63,11 @@ def predict(chunk: Chunk, schedule: Schedule, rates: Rates) -> Prediction:
                 chunk.registers[one] for one in (instruction.source, instruction.target)
             )
             moved[source.device, target.device] += types.size(source.typ, chunk.curve_record)
+        host = max([host, *(ends[one] for one in schedule.joins.get(index, ()))])
+        if index in aside:
+            ends[index] = host + seconds
+            _add(busy, "Cpu, aside", seconds)
+            continue
         if queue is HOST:
             host = max(host, after) + seconds
             _add(busy, chunk.track(instruction).value, seconds)
@@ -64,7 +77,7 @@ def predict(chunk: Chunk, schedule: Schedule, rates: Rates) -> Prediction:
         ends[index] = free[queue] = max(host, after, free.get(queue, 0.0)) + seconds
         assert queue is not None
         _add(busy, f"{queue[1].value} of {queue[0]}", seconds)
-    return Prediction(max([host, *free.values()]), busy, dict(moved))
+    return Prediction(max([host, *ends.values()]), busy, dict(moved))
 
 
 def _add(sums: dict[str, float], key: str, seconds: float) -> None:
@@ -94,9 +107,8 @@ class _Costs:
             case Transfer(source, target):
                 return self._copy(registers[source], registers[target])
             case Type2(_, written, _):
-                # Blind draws and reduces 64 bytes for each element.
-                nbytes = types.size(registers[written[0]].typ, self.chunk.curve_record)
-                return STEP_SECONDS + nbytes * 4e-9
+                elements = types.length(registers[written[0]].typ)
+                return STEP_SECONDS + elements * RANDOM_SECONDS
             case _:
                 return STEP_SECONDS
 
@@ -106,7 +118,8 @@ class _Costs:
         cost = call.signature.cost(call)
         points = any(isinstance(typ, types.Point | types.PointArray) for typ in call.mutable)
         kind: Field = "base" if points else "scalar"
-        return self._task(device, kind, cost, None)
+        extra = MSM_SECONDS if instruction.function == "msm" and gpu(device) else 0.0
+        return extra + self._task(device, kind, cost, None)
 
     def _copy(self, source: Register, target: Register) -> float:
         nbytes = types.size(source.typ, self.chunk.curve_record)

@@ -6,6 +6,9 @@ so that computing, copies to it and copies from it overlap. Two instructions mus
 where one writes what the other reads or writes: a register's memory, or addresses that were
 another's before. Where the order of issue and of the streams does not keep it, an event does: the
 fewest, since an order that follows from other ones needs none (transitive reduction).
+
+Where there is a GPU, drawing many random elements is done aside, by a thread of its own, which the
+main thread joins before anything touches them.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type3.chunk import (
     Call,
     Chunk,
@@ -36,6 +40,9 @@ Queue: TypeAlias = tuple[str, Track] | None
 
 HOST: Queue = None
 
+_MANY = 1 << 12
+"""Random elements that are drawn aside: a millisecond."""
+
 Clock: TypeAlias = dict[Queue, int]
 """For each stream the last of its instructions that is known to have run."""
 
@@ -43,10 +50,13 @@ Clock: TypeAlias = dict[Queue, int]
 @dataclass(slots=True)
 class Schedule:
     """The queue of each instruction; `waits`: for each instruction those that its queue has to wait
-    for by an event."""
+    for by an event. `aside` are those with threads of their own, `joins` for each instruction those
+    of them that end before it is issued; the others end last."""
 
     queues: list[Queue] = field(default_factory=list)
     waits: dict[int, list[int]] = field(default_factory=dict)
+    aside: list[int] = field(default_factory=list)
+    joins: dict[int, list[int]] = field(default_factory=dict)
 
     @property
     def recorded(self) -> set[int]:
@@ -57,7 +67,7 @@ class Schedule:
     def streams(self) -> list[tuple[str, Track]]:
         """The streams in use, in order."""
         return sorted(
-            {queue for queue in self.queues if queue is not None},
+            {queue for queue in self.queues if queue is not None and gpu(queue[0])},
             key=lambda queue: (queue[0], queue[1].value),
         )
 
@@ -112,8 +122,12 @@ def schedule(chunk: Chunk) -> Schedule:
     addresses: dict[str, _Addresses] = {}
     known: dict[Queue, Clock] = {HOST: {}}
     clocks: dict[int, Clock] = {}  # what is known to have run, once an instruction has
+    with_gpus = any(gpu(register.device) for register in chunk.registers)
     for index, instruction in enumerate(chunk.instructions):
         queue = _queue(chunk, instruction)
+        if with_gpus and _is_long(instruction):
+            queue = f"thread {index}", Track.CPU
+            found.aside.append(index)
         found.queues.append(queue)
         match instruction:
             case Malloc(register):
@@ -147,6 +161,11 @@ def schedule(chunk: Chunk) -> Schedule:
         mine = known.setdefault(queue, {})
         if queue is not HOST:  # what the main thread knew when it queued this
             _latest(mine, known[HOST])
+        for index_aside in found.aside:
+            thread = found.queues[index_aside]
+            if before.get(thread, -1) == index_aside and thread not in known[HOST]:
+                found.joins.setdefault(index, []).append(index_aside)
+                known[HOST][thread] = mine[thread] = index_aside
         waits = _reduced(before, queue, mine, clocks)
         if waits:
             found.waits[index] = waits
@@ -162,6 +181,12 @@ def schedule(chunk: Chunk) -> Schedule:
             if register not in written:
                 _of(accesses, chunk, register).reads[queue] = index
     return found
+
+
+def _is_long(instruction: Instruction) -> bool:
+    """Whether it keeps the main thread from issuing anything for long."""
+    operation = instruction.operation if isinstance(instruction, Type2) else None
+    return isinstance(operation, op.Random) and operation.n >= _MANY
 
 
 def _reduced(before: Clock, queue: Queue, known: Clock, clocks: dict[int, Clock]) -> list[int]:

@@ -15,7 +15,7 @@ from zkrun.analysis.rates import Rates
 from zkrun.compiler.rates import DEFAULT_RATES
 from zkrun.compiler.type2.graph import Graph
 from zkrun.compiler.type2.passes.calls import recognise_calls
-from zkrun.compiler.type2.passes.chunk import Workspace, chunk_calls, no_workspace
+from zkrun.compiler.type2.passes.chunk import chunk_fused
 from zkrun.compiler.type2.passes.common import share_common
 from zkrun.compiler.type2.passes.dead import remove_dead
 from zkrun.compiler.type2.passes.devices import choose_devices
@@ -28,6 +28,7 @@ from zkrun.compiler.type2.passes.padding import pad_late
 from zkrun.compiler.type2.passes.rotations import place_views
 from zkrun.compiler.type2.passes.schedule import schedule_vertices
 from zkrun.compiler.type2.passes.split import split_domains
+from zkrun.compiler.type2.passes.sums import Workspace, cut_sums, no_workspace
 from zkrun.compiler.type2.passes.transforms import mend_transforms
 
 __all__ = ["PASSES", "Pass", "Target"]
@@ -35,11 +36,15 @@ __all__ = ["PASSES", "Pass", "Target"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a graph is compiled for: devices, their speed, the scratch memory that calls take on a
-    GPU, and the bytes that one vertex may take there with all it needs; None for no limit."""
+    """What a graph is compiled for: devices, their speed, and what one vertex may take on a GPU.
+
+    `most`: bytes of its operands and results. `most_of_sums`: bytes that a multi-scalar
+    multiplication takes with its scratch memory, which is `workspace` of its call. None: no limit.
+    """
 
     devices: tuple[str, ...] = ("cpu",)
     most: int | None = None
+    most_of_sums: int | None = None
     rates: Rates = DEFAULT_RATES
     workspace: Workspace = no_workspace
 
@@ -77,17 +82,26 @@ PASSES: tuple[Pass, ...] = (
         lambda graph, target: split_domains(graph, target.most),
     ),
     _plain("views", "rotations and slices go to where they are free", place_views),
-    _plain("fusion", "arithmetic becomes fused calls", fuse),
+    Pass(
+        "fusion",
+        "arithmetic becomes fused calls",
+        lambda graph, target: fuse(graph, target.most),
+    ),
     _plain("kernels", "expressions that differ in numbers are one", share_kernels),
     Pass(
         "msm",
         "sums over the same bases are one call",
-        lambda graph, target: batch_msm(graph, target.gpus, target.most),
+        lambda graph, target: batch_msm(graph, target.gpus, target.most_of_sums),
+    ),
+    Pass(
+        "sums",
+        "large multi-scalar multiplications take fewer vectors, or slices",
+        lambda graph, target: cut_sums(graph, target.most_of_sums, target.workspace),
     ),
     Pass(
         "chunk",
-        "calls that are too large run in slices",
-        lambda graph, target: chunk_calls(graph, target.most, target.workspace),
+        "large arithmetic runs in slices",
+        lambda graph, target: chunk_fused(graph, target.most),
     ),
     _plain("dead", "what no result needs any more is left out", remove_dead),
     _plain("schedule", "every value is computed where it is first needed", schedule_vertices),

@@ -18,10 +18,13 @@ from zkrun.program.functions.graph import Builder
 __all__ = ["fuse"]
 
 
-def fuse(graph: Graph) -> Graph:
-    """Makes `Fused` of all arithmetic but sums of coefficients of different lengths."""
+def fuse(graph: Graph, most: int | None = None) -> Graph:
+    """Makes `Fused` of all arithmetic but sums of coefficients of different lengths.
+
+    Each takes at most `most` bytes of arrays, where that is given.
+    """
     uses = uses_of(graph)
-    units = [piece for region in regions(graph) for piece in cut(graph, region, uses)]
+    units = [piece for region in regions(graph) for piece in cut(graph, region, uses, most)]
     fused = {index for unit in units for index in unit}
     rest = [[index] for index in range(len(graph.vertices)) if index not in fused]
     fuser = _Fuser(graph, units, uses)

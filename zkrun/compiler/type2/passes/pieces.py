@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Graph, Value, Vertex
+from zkrun.compiler.type2.passes.rewrite import base_of
+from zkrun.compiler.type2.types import Poly, memory_type
 from zkrun.program.functions.expr import parse
+from zkrun.program.types import size
 
 __all__ = ["cut"]
 
@@ -25,13 +28,23 @@ NODES = 512
 """Operations of one expression, whose kernel the GPU's driver compiles in seconds."""
 
 
+_ARRAYS = 4
+"""Arrays that a piece may take however little memory there is; where that is still too much, it is
+computed in slices."""
+
+
 def cut(
-    graph: Graph, region: Sequence[int], uses: Mapping[Value, Sequence[int]]
+    graph: Graph,
+    region: Sequence[int],
+    uses: Mapping[Value, Sequence[int]],
+    most: int | None = None,
 ) -> list[list[int]]:
     """Pieces of a region, each in an order in which operands come first.
 
     `uses` are those of all values of the graph. The order follows operands to their ends before it
     goes on, so that few values are alive; cuts are where the fewest cross.
+
+    The arrays that a piece reads have at most `most` bytes together, rotations of one counted once.
     """
     order = _depth_first(graph, region)
     place = {index: at for at, index in enumerate(order)}
@@ -44,7 +57,7 @@ def cut(
     pieces: list[list[int]] = []
     start = 0
     while start < len(order):
-        end = _longest(graph, order, start, uses)
+        end = _longest(graph, order, start, uses, most)
         if end < len(order):
             least = start + 1 + (end - start) * 2 // 3
             ends = range(min(least, end), end + 1)
@@ -98,7 +111,11 @@ def _inner(graph: Graph, index: int, inside: set[int]) -> list[int]:
 
 
 def _longest(
-    graph: Graph, order: Sequence[int], start: int, uses: Mapping[Value, Sequence[int]]
+    graph: Graph,
+    order: Sequence[int],
+    start: int,
+    uses: Mapping[Value, Sequence[int]],
+    most: int | None,
 ) -> int:
     """The end of the longest piece from a place on that keeps to all bounds; one vertex at least.
 
@@ -111,6 +128,7 @@ def _longest(
         for operand in graph.vertices[index].operands:
             left[operand] = left.get(operand, 0) + 1
     operands: set[Value] = set()
+    arrays: dict[Value, int] = {}  # bytes of what operands are, or are views of
     alive: set[Value] = set()
     nodes = 0
     for at in range(start, stop):
@@ -122,8 +140,14 @@ def _longest(
             if operand not in alive:
                 operands.add(operand)
                 alive.add(operand)
+                base = base_of(graph, operand)
+                typ = graph.type(base)
+                if isinstance(typ, Poly):
+                    arrays[base] = size(memory_type(typ), graph.curve_record)
         alive.update(results)
         bounds = nodes <= NODES and len(operands) <= OPERANDS and len(alive) <= REGISTERS
+        if most is not None and len(arrays) > _ARRAYS and sum(arrays.values()) > most:
+            bounds = False
         if not bounds and at > start:
             return at
         for operand in taken:

@@ -10,7 +10,7 @@ from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Builder, Graph, Value, Vertex, map_result
 from zkrun.compiler.type2.types import Poly, ValueType
 
-__all__ = ["Rewriter", "needs_of", "ordered", "uses_of", "zeros"]
+__all__ = ["Rewriter", "base_of", "needs_of", "ordered", "uses_of", "zeros"]
 
 
 class Rewriter:
@@ -65,6 +65,13 @@ class Rewriter:
     def finish(self) -> Graph:
         """The new graph, with the result of the old one."""
         return self.builder.graph(map_result(self.graph.result, self.__getitem__), self.graph)
+
+
+def base_of(graph: Graph, value: Value) -> Value:
+    """What a value is a view of; itself if it is none."""
+    while graph.vertices[value.vertex].operation.is_view:
+        value = graph.vertices[value.vertex].operands[0]
+    return value
 
 
 def zeros(typ: Poly) -> op.Call:

@@ -14,8 +14,8 @@ from dataclasses import replace
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Graph, Value, Vertex, map_result
 from zkrun.compiler.type2.passes.rewrite import needs_of
-from zkrun.compiler.type2.types import memory_type
-from zkrun.program.types import size
+from zkrun.compiler.type2.types import Poly, memory_type
+from zkrun.program.types import PointArray, Transcript, size
 
 __all__ = ["peak_bytes", "schedule_vertices"]
 
@@ -23,16 +23,35 @@ __all__ = ["peak_bytes", "schedule_vertices"]
 def schedule_vertices(graph: Graph) -> Graph:
     """The graph in the order that keeps less memory alive: the walk's, or the given one.
 
-    Random elements come first of all: they wait for nothing, and are drawn while others compute.
+    What makes something small of arrays, such as a value or a commitment, comes as soon as it can,
+    so that a GPU has it done before anything waits for it. Random elements come first of all: they
+    wait for nothing, and are drawn while others compute.
     """
     found = _reordered(graph, _walk(graph))
     best = found if peak_bytes(found) < peak_bytes(graph) else graph
-    randoms = [_is_random(vertex) for vertex in best.vertices]
-    return _reordered(best, sorted(range(len(randoms)), key=lambda index: not randoms[index]))
+    return _reordered(best, _small_early(best))
 
 
-def _is_random(vertex: Vertex) -> bool:
-    return isinstance(vertex.operation, op.Random)
+def _small_early(graph: Graph) -> list[int]:
+    """The order in which vertices with small results follow their operands, and Randoms nothing."""
+    keys: list[tuple[int, int, int]] = []
+    for index, vertex in enumerate(graph.vertices):
+        if isinstance(vertex.operation, op.Random):
+            keys.append((-1, 0, index))
+        elif vertex.operands and (vertex.operation.is_view or _reduces(graph, vertex)):
+            last = max(keys[operand.vertex] for operand in vertex.operands)
+            keys.append((last[0], 1, index))
+        else:
+            keys.append((index, 0, index))
+    return sorted(range(len(keys)), key=keys.__getitem__)
+
+
+def _reduces(graph: Graph, vertex: Vertex) -> bool:
+    """Whether a vertex makes scalars or points of arrays."""
+    arrays = (Poly, PointArray)
+    return any(isinstance(graph.type(value), arrays) for value in vertex.operands) and not any(
+        isinstance(typ, (*arrays, Transcript)) for typ in vertex.types
+    )
 
 
 def peak_bytes(graph: Graph) -> int:
