@@ -37,7 +37,10 @@ def multiplication_cases(
         for vectors in (1, *BATCHES) if len(kinds) > 1 and kind == "uniform" else (1,):
             row = title if kind == "uniform" else f"{title}, {kind}"
             row += f", {vectors} vectors" if vectors > 1 else ""
-            yield _one(gpu, curve, row, log, bases, [vector] * vectors, right, repeats)
+            yield _one(gpu, curve, row, log, bases, [vector] * vectors, {}, right, repeats)
+        if kind == "uniform":
+            kept, row = {"multiples": True}, f"{title}, multiples of bases kept"
+            yield _one(gpu, curve, row, log, bases, [vector], kept, right, repeats)
         gpu.free(vector.block)
     gpu.free(bases.block)
 
@@ -49,18 +52,29 @@ def _one(
     log: int,
     bases: Data,
     vectors: list[Data],
+    params: dict[str, bool],
     right: bytes,
     repeats: int,
 ) -> Result:
     sums = [place(gpu, Point(bases.typ.group), bases.item) for _ in vectors]
-    call = resolved(curve, "msm", {}, sums, [bases, *vectors])
+    call = resolved(curve, "msm", params, sums, [bases, *vectors])
     work = bound(gpu, call, sums, [bases, *vectors])
     taken = milliseconds(gpu.prepare(), work, 1, repeats)
+    _forget_multiples(gpu)
     for data in sums:
         if bytes(gpu.read(data)) != right:
             raise SystemExit(f"{curve.name}: {row}, 2^{log}: WRONG")
         gpu.free(data.block)
     return Result(row, log, taken)
+
+
+def _forget_multiples(gpu: CudaDevice) -> None:
+    """Frees what would stay as long as the device is open."""
+    cupy.cuda.runtime.deviceSynchronize()
+    forgotten: Any = gpu.plans.pop("kept", {})
+    for sets in forgotten.values():
+        for kept in sets:
+            gpu.pool.free(kept.address, None)
 
 
 def host_cost(gpu: CudaDevice, curve: Curve) -> float:

@@ -40,6 +40,8 @@ def test_long_arrays(curve: Curve) -> None:
         agree(devices, curve, "kate_division", {}, [out], [a, x])
         agree(devices, curve, "scan_mul", {}, [out], [nonzero, x])
         agree(devices, curve, "batch_invert", {}, [array(images(curve, 2 * n, 3, 1000))])
+        outs = [array(bytes(32 * n))] * 2
+        agree(devices, curve, "permute", {"usable": n - 3}, outs, [nonzero, nonzero])
 
 
 @both_curves

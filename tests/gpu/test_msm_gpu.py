@@ -17,9 +17,11 @@ from gpu_values import bound, opened
 
 from zkrun.algebra.curves import CURVES
 from zkrun.devices.base import Data, Device
-from zkrun.devices.cuda import msm
+from zkrun.devices.cuda import kept, msm
 from zkrun.devices.cuda.compile import load
 from zkrun.devices.cuda.field_units import group_unit
+from zkrun.devices.cuda.kept import NO_POINT
+from zkrun.devices.cuda.msm_plan import choose_window_bits, multiples_bytes
 from zkrun.program.types import Point as PointOf
 from zkrun.program.types import PointArray, ScalarArray, Typ, length
 
@@ -61,12 +63,14 @@ def multiply(
     bases: View,
     vectors: Sequence[View],
     window_bits: int | None = None,
+    multiples: int = 0,
 ) -> list[Point]:
     """The results, with scratch memory full of ones before, and fences of ones around results."""
     points = max((vector.length for vector in vectors), default=0)
     multiprocessors = cupy.cuda.Device().attributes["MultiProcessorCount"]
     size = msm.scratch_bytes(
-        oracle.curve, oracle.group, points, len(vectors), multiprocessors, window_bits
+        *(oracle.curve, oracle.group, points, len(vectors)),
+        *(multiprocessors, window_bits, bool(multiples)),
     )
     scratch = cupy.full(size + 16, 0xFF, dtype=np.uint8)
     outs = cupy.full((len(vectors) + 2, oracle.words), np.iinfo(np.uint64).max, dtype=np.uint64)
@@ -80,6 +84,7 @@ def multiply(
         scratch.data.ptr,
         stream,
         window_bits,
+        multiples,
     )
     host = cupy.asnumpy(outs)
     assert (host[[0, -1]] == np.iinfo(np.uint64).max).all()
@@ -280,7 +285,10 @@ def test_the_function_again_and_elsewhere() -> None:
         bases, vectors = _data(gpu, typ, 64), [_data(gpu, ScalarArray(300), 32) for _ in range(2)]
         sums = [_data(gpu, PointOf("g1"), 64) for _ in range(2)]
         gpu.write(bases, cupy.asnumpy(points).tobytes())
-        for params in ({}, {"window": 2}, {"window": 9}, {"window": 30}):
+        for params in (
+            *({}, {"window": 2}, {"window": 9}, {"window": 30}),
+            *({"multiples": True}, {"multiples": True, "window": 5}),
+        ):
             function = bound(gpu, oracle.curve, "msm", params, sums[:1], [bases, vectors[0]])
             for turn in range(3):
                 for vector, total in itertools.product(vectors, sums):
@@ -292,7 +300,85 @@ def test_the_function_again_and_elsewhere() -> None:
                     assert got == [expected(oracle, scalars, logarithms)]
 
 
+def test_multiples_of_many_bases_and_without_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls that find no memory for multiples go without."""
+    oracle = oracle_for("bn254", "g1")
+    logarithms, points = mixed_points(oracle, 40)
+    scalars = mixed_scalars(oracle, 40, "many bases")
+    for most in (0, 2, 16):
+        monkeypatch.setattr(kept, "_MOST_KEPT", most)
+        with opened("gpu:0") as devices:
+            gpu = devices["gpu:0"]
+            vector, total = _data(gpu, ScalarArray(40), 32), _data(gpu, PointOf("g1"), 64)
+            gpu.write(vector, oracle.scalar_words(scalars).tobytes())
+            arrays = [_data(gpu, PointArray(len=40, group="g1"), 64) for _ in range(4)]
+            params = {"multiples": True}
+            function = bound(gpu, oracle.curve, "msm", params, [total], [arrays[0], vector])
+            for bases in arrays * 2:
+                gpu.write(bases, cupy.asnumpy(points).tobytes())
+                function([total], [bases, vector])
+                words = np.frombuffer(bytes(gpu.read(total)), dtype=np.uint64)
+                got = oracle.to_points(words.reshape(1, -1))
+                assert got == [expected(oracle, scalars, logarithms)]
+
+
 def _data(gpu: Device, typ: Typ, item: int) -> Data:
     n = length(typ)
     block = gpu.allocate(item * n, None)
     return Data(typ, block, block.address, item, n, 0, n)
+
+
+@each_group
+@pytest.mark.parametrize("window_bits", [None, 4, 7, 13, 16, 19, 22])
+def test_kept_multiples(curve_name: str, group: str, window_bits: int | None) -> None:
+    """The same sums, also once the bases are others in part or all, and with several vectors."""
+    oracle = oracle_for(curve_name, group)
+    count = 1000
+    logarithms, points = mixed_points(oracle, count)
+    width = window_bits or choose_window_bits(count, None, True)
+    size = multiples_bytes(oracle.curve, group, count, width)
+    kept = cupy.full(size + 16, NO_POINT, dtype=np.uint8)
+    for turn, changed in enumerate((0, 0, 1, 300, count)):
+        if changed:
+            some = slice(7, 7 + changed)
+            points[some] = points[some][::-1].copy()
+            logarithms[some] = logarithms[some][::-1]
+        chosen = [mixed_scalars(oracle, n, f"kept {turn} {n}") for n in (count, 0, 1, 513)]
+        arrays = [
+            on_gpu(oracle.scalar_words(s)) if s else cupy.empty((0, 4), np.uint64) for s in chosen
+        ]
+        results = multiply(
+            oracle, whole(points), [whole(array) for array in arrays], window_bits, kept.data.ptr
+        )
+        assert results == [expected(oracle, s, logarithms) for s in chosen]
+    assert (cupy.asnumpy(kept[size:]) == NO_POINT).all()
+
+
+@each_group
+def test_kept_multiples_of_skewed_scalars(curve_name: str, group: str) -> None:
+    oracle = oracle_for(curve_name, group)
+    count = 5000 if group == "g1" else 700
+    logarithms, points = mixed_points(oracle, count)
+    width = choose_window_bits(count, None, True)
+    size = multiples_bytes(oracle.curve, group, count, width)
+    kept = cupy.full(size, NO_POINT, dtype=np.uint8)
+    for name, scalars in scalar_distributions(oracle, count).items():
+        vector = on_gpu(oracle.scalar_words(scalars))
+        result = multiply(oracle, whole(points), [whole(vector)], None, kept.data.ptr)
+        assert result == [expected(oracle, scalars, logarithms)], name
+
+
+@pytest.mark.parametrize(("curve_name", "group"), GROUPS)
+def test_kept_multiples_of_many_points_ten_times(curve_name: str, group: str) -> None:
+    oracle = oracle_for(curve_name, group)
+    count = (1 << (18 if group == "g1" else 15)) + 3
+    bases = generator_multiples(curve_name, group, count)
+    forms = random_forms(oracle, count)
+    vector = on_gpu(forms)
+    size = multiples_bytes(oracle.curve, group, count, choose_window_bits(count, None, True))
+    kept = cupy.full(size, NO_POINT, dtype=np.uint8)
+    results = [
+        multiply(oracle, whole(bases), [whole(vector)], None, kept.data.ptr)[0] for _ in range(10)
+    ]
+    inverse = pow(oracle.curve.scalar.montgomery_radix, -1, oracle.curve.r)
+    assert results == [oracle.multiply_generator(weighted_sum(forms) * inverse)] * 10

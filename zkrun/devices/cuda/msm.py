@@ -20,6 +20,7 @@ from cupy.cuda.function import Function
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Value
 from zkrun.devices.cuda.compile import load
+from zkrun.devices.cuda.kept import kept_memory
 from zkrun.devices.cuda.msm_plan import (
     LARGEST_WINDOW_BITS,
     TILE,
@@ -27,6 +28,8 @@ from zkrun.devices.cuda.msm_plan import (
     Plan,
     choose_window_bits,
     make_plan,
+    may_keep_multiples,
+    multiples_bytes,
     vectors_per_pass,
 )
 from zkrun.devices.cuda.units import msm_units
@@ -41,7 +44,7 @@ __all__ = ["DeviceArray", "msm", "multiply", "scratch_bytes"]
 
 # The structs of the C++ sources.
 VIEW = struct.Struct("<4Q")
-PLAN = struct.Struct("<6I")
+PLAN = struct.Struct("<8I")
 RESULTS = struct.Struct(f"<{VECTORS_AT_ONCE}Q")
 MOST_FOLDS = 4
 REGIONS = struct.Struct(f"<{MOST_FOLDS}I{MOST_FOLDS}I{MOST_FOLDS}I{MOST_FOLDS}Q")
@@ -80,20 +83,33 @@ def msm(
     assert isinstance(points, PointArray)
     curve, group = call.curve, str(points.group)
     longest = max((length(typ) for typ in call.immutable[1:]), default=0)
-    width = choose_window_bits(longest, call.params.window)
+    wish, vectors, multiprocessors = call.params.window, len(call.mutable), _multiprocessors()
+    keeps = call.params.multiples and may_keep_multiples(longest)
+    widths = tuple(choose_window_bits(longest, wish, kept) for kept in (False, keeps))
+    sizes = tuple(
+        scratch_bytes(curve, group, longest, vectors, multiprocessors, width, kept)
+        for width, kept in zip(widths, (False, keeps), strict=True)
+    )
     _kernels(curve, group, device.index)
-    nbytes = scratch_bytes(curve, group, longest, len(call.mutable), _multiprocessors(), width)
     prepared: dict[tuple[object, ...], list[_Step]] = {}
 
     def launch(queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
         results = tuple(point.address + point.offset * point.item for point in mutable)
+        views = tuple(map(_view, immutable))
+        kept = 0
+        if keeps:
+            size = multiples_bytes(curve, group, longest, widths[1])
+            of_what = (curve.name, group, views[0], longest, widths[1])
+            kept = kept_memory(device, queue, of_what, size)
+        nbytes, width = sizes[kept != 0], widths[kept != 0]
         scratch = queue.scratch(nbytes) if nbytes else 0
-        key = (scratch, results, *map(_view, immutable))
+        key = (kept, scratch, results, views)
         steps = prepared.get(key)
         if steps is None:
             if len(prepared) == MOST_PREPARED:
                 prepared.clear()
-            steps = _prepare(curve, group, results, immutable[0], immutable[1:], scratch, width)
+            bases, *scalars = immutable
+            steps = _prepare(curve, group, results, bases, scalars, scratch, width, kept)
             prepared[key] = steps
         for step in steps:
             step.queue(queue.handle)
@@ -108,13 +124,15 @@ def scratch_bytes(
     vectors: int,
     multiprocessors: int,
     window_bits: int | None = None,
+    multiples: bool = False,
 ) -> int:
     """The scratch memory that ``multiply`` needs for ``vectors`` scalar vectors at once."""
     if points == 0 or vectors == 0:
         return 0
-    width = window_bits or choose_window_bits(points)
+    width = window_bits or choose_window_bits(points, None, multiples)
     at_once = vectors_per_pass(points, vectors, width)
-    return make_plan(curve, group, points, at_once, multiprocessors, width).scratch_bytes
+    plan = make_plan(curve, group, points, at_once, multiprocessors, width, multiples)
+    return plan.scratch_bytes
 
 
 def multiply(
@@ -126,14 +144,20 @@ def multiply(
     scratch: int,
     stream: int,
     window_bits: int | None = None,
+    multiples: int = 0,
 ) -> None:
     """Queues results[j] = sum of scalars[j][i]·bases[i], for scalars no longer than bases.
 
     ``results`` are addresses of affine points, ``scratch`` that of ``scratch_bytes`` bytes, which
     belong to this until the stream, given by its handle, is done with it; all at multiples of
     16 bytes, the scratch of 256.
+
+    ``multiples`` is the address of ``multiples_bytes`` bytes, or 0. There, multiples of the bases
+    stay from call to call with the same bases; those of bases that have changed are made anew.
+    Before the first call every byte is to be NO_POINT of kept.py.
     """
-    for step in _prepare(curve, group, results, bases, scalars, scratch, window_bits):
+    steps = _prepare(curve, group, results, bases, scalars, scratch, window_bits, multiples)
+    for step in steps:
         step.queue(stream)
 
 
@@ -171,6 +195,7 @@ def _prepare(
     scalars: Sequence[DeviceArray],
     scratch: int,
     window_bits: int | None,
+    multiples: int = 0,
 ) -> list[_Step]:
     """What ``multiply`` queues, which is the same as long as nothing moves."""
     points = max((vector.length for vector in scalars), default=0)
@@ -178,14 +203,18 @@ def _prepare(
         point_bytes = (2 if group == "g1" else 4) * curve.base.bytes
         return [_Clear(address, point_bytes) for address in results]
     multiprocessors = _multiprocessors()
-    width = window_bits or choose_window_bits(points)
+    width = window_bits or choose_window_bits(points, None, bool(multiples))
     at_once = vectors_per_pass(points, len(scalars), width)
     launches = _Launches(curve, group, bases, scratch)
     for first in range(0, len(scalars), at_once):
         chosen = slice(first, first + at_once)
         vectors = scalars[chosen]
-        plan = make_plan(curve, group, points, len(vectors), multiprocessors, width)
-        if first == 0:
+        plan = make_plan(
+            curve, group, points, len(vectors), multiprocessors, width, bool(multiples)
+        )
+        if first == 0 and multiples:
+            launches.keep_multiples(plan, multiples)
+        elif first == 0:
             launches.fill_table(plan)
         launches.sort(plan, vectors, multiprocessors)
         launches.accumulate(plan)
@@ -200,6 +229,7 @@ class _Launches:
         self.kernels = _kernels(curve, group, cupy.cuda.Device().id)
         self.bases = _view(bases)
         self.scratch = scratch
+        self.table = 0
         self.steps: list[_Step] = []
         self.point_bytes = 4 * (1 if group == "g1" else 2) * curve.base.bytes
 
@@ -224,19 +254,25 @@ class _Launches:
         self.steps.append(_Launch(numbers, pointers, buffer))
 
     def fill_table(self, plan: Plan) -> None:
+        self.table = self.scratch + plan.offsets["table"]
+        grid = (-(-plan.points // 256), 1)
+        self.launch("fill_endomorphism_table", grid, 256, self.table, self.bases, plan.points)
+
+    def keep_multiples(self, plan: Plan, multiples: int) -> None:
+        """The multiples take the place of the bases."""
+        self.table = multiples + plan.points * self.point_bytes // 2
         self.launch(
-            "fill_endomorphism_table",
-            (-(-plan.points // 256), 1),
-            256,
-            self.scratch + plan.offsets["table"],
-            self.bases,
-            plan.points,
+            "keep_multiples",
+            (-(-plan.bases // 128), 1),
+            128,
+            *(multiples, self.table, self.bases, plan.bases, plan.digits, plan.window_bits),
         )
+        self.bases = VIEW.pack(multiples, plan.points, 0, plan.points)
 
     def sort(self, plan: Plan, vectors: Sequence[DeviceArray], multiprocessors: int) -> None:
         at = {name: self.scratch + offset for name, offset in plan.offsets.items()}
         record = PLAN.pack(
-            *(plan.points, plan.vectors, plan.windows),
+            *(plan.points, plan.bases, plan.digits, plan.vectors, plan.windows),
             *(plan.window_bits, plan.coarse_bits, plan.fine_bits),
         )
         views = b"".join(map(_view, vectors))
@@ -247,7 +283,7 @@ class _Launches:
         self.steps.append(_Clear(counts, at["partition_starts"] - counts))
         self.launch(
             "digits",
-            (min(-(-plan.points // DIGIT_THREADS), DIGIT_BLOCKS * multiprocessors), plan.vectors),
+            (min(-(-plan.bases // DIGIT_THREADS), DIGIT_BLOCKS * multiprocessors), plan.vectors),
             DIGIT_THREADS,
             at["digits_and_sorted"],
             counts,
@@ -324,7 +360,7 @@ class _Launches:
             self.scratch + plan.offsets["bucket_starts"],
             plan.buckets,
             self.bases,
-            self.scratch + plan.offsets["table"],
+            self.table,
         )
         for count in plan.head_counts:
             next_heads, next_keys = heads + count * self.point_bytes, keys + 4 * count

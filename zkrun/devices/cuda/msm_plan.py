@@ -11,16 +11,16 @@ from zkrun.algebra.curves import Curve
 VECTORS_AT_ONCE = 8
 HALF_SCALAR_BITS = 128
 SMALLEST_WINDOW_BITS = 4  # so that a vector has at most 32 windows
-LARGEST_WINDOW_BITS = 20
+LARGEST_WINDOW_BITS = 22
 TILE = 8192
 MOST_CODES = (1 << 32) - 1
 LARGEST_PASS = 1 << 31
 """Codes that vectors of one pass may have together: bounds the scratch of batches."""
 
 MOST_POINTS = 1 << 27
-"""Codes of bases have 30 bits; 2^27 points have up to 2^28 rows in 13 windows."""
+"""Of one pass, bases or their multiples: codes name them by 30 bits."""
 
-BUCKET_COST = 4.0
+BUCKET_COST, BUCKET_COST_OF_ONE_WINDOW = 4.0, 6.8
 """Of a bucket, measured, in mixed additions."""
 
 MOST_WAVES = 8
@@ -44,13 +44,16 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one pass over ``vectors`` scalar vectors of at most ``points`` elements goes.
+    """How one pass over ``vectors`` scalar vectors of at most ``bases`` elements goes.
 
+    ``points`` are what is summed up: the bases, or their kept multiples for every digit.
     ``offsets`` says where arrays lie in the scratch memory, of ``scratch_bytes``; those that end
     ``_and_...`` take turns at one place.
     """
 
     points: int
+    bases: int
+    digits: int
     vectors: int
     windows: int
     window_bits: int
@@ -86,18 +89,39 @@ def window_count(window_bits: int) -> int:
     return -(-HALF_SCALAR_BITS // window_bits)
 
 
-def choose_window_bits(points: int, wish: int | None = None) -> int:
+def choose_window_bits(points: int, wish: int | None = None, multiples: bool = False) -> int:
     """The cheapest width, by what was measured on an H200, in units of one mixed addition.
 
     A bucket costs two full additions, and one more where segments meet; a window more makes
-    the steps at the end longer. With a wish, the width that comes nearest to it.
+    the steps at the end longer. With multiples there is one window. With a wish, the width that
+    comes nearest to it, of those that one pass can have.
     """
+    most = MOST_POINTS if multiples else MOST_CODES // 2
+    widths = [
+        bits
+        for bits in range(SMALLEST_WINDOW_BITS, LARGEST_WINDOW_BITS + 1)
+        if window_count(bits) * points <= most
+    ]
     if wish is not None:
-        return min(max(wish, SMALLEST_WINDOW_BITS), LARGEST_WINDOW_BITS)
-    return min(
-        range(SMALLEST_WINDOW_BITS, LARGEST_WINDOW_BITS + 1),
-        key=lambda bits: window_count(bits) * (2 * points + BUCKET_COST * 2 ** (bits - 1)),
-    )
+        return min(widths, key=lambda bits: abs(bits - wish))
+
+    def cost(bits: int) -> float:
+        digits = window_count(bits)
+        buckets = BUCKET_COST * digits if not multiples else BUCKET_COST_OF_ONE_WINDOW
+        return digits * 2 * points + buckets * (1 << (bits - 1))
+
+    return min(widths, key=cost)
+
+
+def may_keep_multiples(points: int) -> bool:
+    """Whether codes can tell that many bases' multiples apart."""
+    return 0 < points * window_count(LARGEST_WINDOW_BITS) <= MOST_POINTS
+
+
+def multiples_bytes(curve: Curve, group: str, points: int, window_bits: int) -> int:
+    """The memory that kept multiples of bases take: points, and the table of beta x."""
+    element = (1 if group == "g1" else 2) * curve.base.bytes
+    return 3 * element * points * window_count(window_bits)
 
 
 def vectors_per_pass(points: int, vectors: int, window_bits: int) -> int:
@@ -113,6 +137,7 @@ def make_plan(
     vectors: int,
     multiprocessors: int,
     window_bits: int | None = None,
+    multiples: bool = False,
 ) -> Plan:
     """The plan of one pass; the width of windows is chosen unless given."""
     return _make_plan(
@@ -120,15 +145,22 @@ def make_plan(
         points,
         vectors,
         multiprocessors,
-        window_bits or choose_window_bits(points),
+        window_bits or choose_window_bits(points, None, multiples),
+        multiples,
     )
 
 
 @cache
 def _make_plan(
-    element_bytes: int, points: int, vectors: int, multiprocessors: int, window_bits: int
+    element_bytes: int,
+    bases: int,
+    vectors: int,
+    multiprocessors: int,
+    window_bits: int,
+    multiples: bool,
 ) -> Plan:
-    windows = window_count(window_bits)
+    digits = window_count(window_bits)
+    windows, points = (1, digits * bases) if multiples else (digits, bases)
     bucket_bits = window_bits - 1
     fine_bits = (bucket_bits + 1) // 2
     coarse_bits = bucket_bits - fine_bits
@@ -160,7 +192,7 @@ def _make_plan(
     fold_points = sum(all_windows * fold.blocks for fold in folds)
     bit_points = sum(all_windows * fold.bits * fold.blocks for fold in folds)
     sizes = {
-        "table": points * element_bytes,
+        "table": 0 if multiples else points * element_bytes,
         # Zeroed together:
         "coarse_counts": 4 * partitions,
         "bucket_cursors": 4 * buckets,
@@ -184,6 +216,8 @@ def _make_plan(
         end += -(-size // 256) * 256
     return Plan(
         points,
+        bases,
+        digits,
         vectors,
         windows,
         window_bits,

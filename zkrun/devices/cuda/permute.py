@@ -23,7 +23,9 @@ _ELEMENTWISE = ("take_from_table", "name_missing", "collect_left", "place_permut
 _SUMS = ("sum_each_tile", "sum_up_tiles", "sum_up_counts")
 _ITEM, _RECORD = 32, 16
 _SUM_THREADS, _SUM_TILE = 256, 2048  # as in permute.cuh
-_SORT_THREADS, _SORT_TILE = 512, 2048  # as in sort.cuh
+_SORT_THREADS, _SORT_TILE, _SPLIT_THREADS = 512, 2048, 128  # as in sort.cuh
+
+_LONG = 1 << 20  # records whose merges are worth a launch of their own for where tiles begin
 
 
 def permute(call: Call, device: CudaDevice) -> Launch:
@@ -38,7 +40,7 @@ def permute(call: Call, device: CudaDevice) -> Launch:
             return
         number, word = queue.failure_word()
         stream, tiles = queue.handle, blocks(n, _SUM_TILE)
-        first = queue.scratch(4 * n * _ITEM + 8 * n + 8 * tiles)
+        first = queue.scratch(4 * n * _ITEM + 8 * n + 8 * tiles + 8 * blocks(n, _SORT_TILE))
         integers_a, integers_t, sorted_a, sorted_t, repeats = (
             first + i * n * _ITEM for i in range(5)
         )
@@ -50,10 +52,11 @@ def permute(call: Call, device: CudaDevice) -> Launch:
             *(integers_a, integers_t, sorted_a, sorted_t, left, records_a, records_t),
             *(repeats, repeats + 4 * n, repeats + 8 * n, word, n),
         )
+        splits = repeats + 8 * n + 8 * tiles if n >= _LONG else 0
         launch_elements(input_keys, stream, n, job)
-        _sort(found, stream, records_a, integers_a, sorted_a, n)
+        _sort(found, stream, records_a, integers_a, sorted_a, splits, n)
         launch_elements(table_keys, stream, n, job)
-        _sort(found, stream, records_t, integers_t, sorted_t, n)
+        _sort(found, stream, records_t, integers_t, sorted_t, splits, n)
         launch_elements(take, stream, n, job)
         launch_elements(name, stream, n, job)
         sum_tiles(stream, 2 * tiles, _SUM_THREADS, job)
@@ -67,17 +70,28 @@ def permute(call: Call, device: CudaDevice) -> Launch:
 
 
 def _sort(
-    found: dict[str, Kernel], stream: int, records: int, integers: int, ordered: int, n: int
+    found: dict[str, Kernel],
+    stream: int,
+    records: int,
+    integers: int,
+    ordered: int,
+    splits: int,
+    n: int,
 ) -> None:
-    """Sorts n records, with as much memory behind them, and puts their integers in order."""
+    """Sorts n records, with as much memory behind them, and puts their integers in order.
+
+    `splits` is scratch for long sorts, or 0.
+    """
     grid = blocks(n, _SORT_TILE)
     source, target = records, records
-    job = struct.pack("<6Q", source, target, integers, n, 0, 0)
+    job = struct.pack("<6Q", source, target, integers, n, 0, splits)
     found["sort_tiles"](stream, grid, _SORT_THREADS, job)
     width = _SORT_TILE
     while width < n:
         source, target = target, 2 * records + n * _RECORD - target  # the other half
-        job = struct.pack("<6Q", source, target, integers, n, width, 0)
+        job = struct.pack("<6Q", source, target, integers, n, width, splits)
+        if splits:
+            found["find_splits"](stream, blocks(2 * grid, _SPLIT_THREADS), _SPLIT_THREADS, job)
         found["merge_runs"](stream, grid, _SORT_THREADS, job)
         width *= 2
     job = struct.pack("<4Q", ordered, integers, target, n)

@@ -7,7 +7,13 @@ on a GPU with at most `MULTIPROCESSORS`.
 
 from __future__ import annotations
 
-from zkrun.devices.cuda.msm_plan import choose_window_bits, make_plan, vectors_per_pass
+from zkrun.devices.cuda.msm_plan import (
+    choose_window_bits,
+    make_plan,
+    may_keep_multiples,
+    multiples_bytes,
+    vectors_per_pass,
+)
 from zkrun.program.signature import Call
 from zkrun.program.types import length
 
@@ -27,7 +33,7 @@ def scratch_bytes(call: Call) -> int:
         case "ntt":
             return n * _ITEM
         case "permute":
-            return 4 * n * _ITEM + 16 * n
+            return 4 * n * _ITEM + 16 * n + 64
         case "batch_invert":
             return n * _ITEM
         case "scan_mul" | "kate_division" | "evaluate":
@@ -44,7 +50,12 @@ def _msm(call: Call) -> int:
     vectors = len(call.mutable)
     group = call.immutable[0].group  # type: ignore[union-attr]  # a PointArray
     points = max(length(typ) for typ in call.immutable[1:])
-    width = choose_window_bits(points, call.params.window)
-    at_once = vectors_per_pass(points, vectors, width)
-    plan = make_plan(call.curve, group, points, at_once, MULTIPROCESSORS, width)
-    return plan.scratch_bytes
+    keeps = call.params.multiples and may_keep_multiples(points)
+    most = 0
+    for kept in (False, True) if keeps else (False,):
+        width = choose_window_bits(points, call.params.window, kept)
+        at_once = vectors_per_pass(points, vectors, width)
+        plan = make_plan(call.curve, group, points, at_once, MULTIPROCESSORS, width, kept)
+        multiples = multiples_bytes(call.curve, group, points, width) if kept else 0
+        most = max(most, plan.scratch_bytes + multiples)
+    return most

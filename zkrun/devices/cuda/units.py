@@ -144,7 +144,7 @@ def permutation_unit(curve: Curve) -> Unit:
         *("input_keys", "table_keys", "take_from_table", "name_missing"),
         *("collect_left", "place_permuted"),
         *("sum_each_tile", "sum_up_tiles", "sum_up_counts"),
-        *("sort_tiles", "merge_runs", "collect_sorted"),
+        *("sort_tiles", "find_splits", "merge_runs", "collect_sorted"),
     )
     return Unit("permute.cuh", tuple((name, f"{name}<{field}>") for name in names))
 
@@ -161,6 +161,7 @@ def msm_units(curve: Curve, group: str) -> tuple[Unit, ...]:
     )
     group_kernels = (
         ("msm_digits.cuh", "fill_endomorphism_table"),
+        ("msm_multiples.cuh", "keep_multiples"),
         ("msm_accumulate.cuh", "accumulate_buckets"),
         ("msm_accumulate.cuh", "merge_heads"),
         ("msm_reduce.cuh", "fold_points"),

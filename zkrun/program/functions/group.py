@@ -17,9 +17,12 @@ __all__ = ["SIGNATURES", "Msm"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=PARAMS)
 class Msm:
-    """`window`: bits of a scalar that one pass takes; a hint, which never changes the result."""
+    """`window`: bits of a scalar that one pass takes. `multiples`: whether a GPU may keep multiples
+    of the bases for further calls with the same ones, several times their memory, where they stay.
+    Hints, which never change the result."""
 
     window: Annotated[int, Field(strict=True, ge=1, le=32)] | None = None
+    multiples: Annotated[bool, Field(strict=True)] = False
 
 
 def _check(call: Call) -> Iterable[str]:

@@ -22,7 +22,8 @@ struct ScalarVectors {
 };
 
 // digits[window * rows + row], where rows i and points + i are those of base i and of its image
-// under the endomorphism: 0, or (bucket + 1) << 1, with bit 0 set for a negative digit.
+// under the endomorphism: 0, or (bucket + 1) << 1, with bit 0 set for a negative digit. With multiples
+// of the bases, digit j has the rows j * bases + i and points + j * bases + i of the one window.
 // coarse_counts[partition] += digits with these coarse bits. One row of blocks a vector.
 //
 // Halves of scalars are below 3/4 2^127 in absolute value, so that with ceil(128 / c) windows,
@@ -41,7 +42,9 @@ __global__ void __launch_bounds__(256)
   const uint32_t largest = plan.buckets();
   const uint64_t mask = 2 * static_cast<uint64_t>(largest) - 1;
   digits += static_cast<uint64_t>(vector * plan.windows) * plan.rows();
-  for (uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < plan.points;
+  const bool one_window = plan.windows < plan.digits;
+  const uint64_t stride = one_window ? plan.bases : plan.rows();
+  for (uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < plan.bases;
        i += gridDim.x * blockDim.x) {
     HalfScalar halves[2] = {};
     if (i < view.length) {
@@ -55,7 +58,8 @@ __global__ void __launch_bounds__(256)
       uint64_t high = halves[half].magnitude[1];
       uint32_t* target = digits + half * plan.points + i;
       uint32_t carry = 0;
-      for (uint32_t window = 0; window < plan.windows; window++) {
+      for (uint32_t number = 0; number < plan.digits; number++) {
+        const uint32_t window = one_window ? 0 : number;
         uint32_t digit = static_cast<uint32_t>(low & mask) + carry;
         carry = digit > largest;
         if (carry) digit = 2 * largest - digit;
@@ -66,7 +70,7 @@ __global__ void __launch_bounds__(256)
           atomicAdd(&counts[(window << plan.coarse_bits) + (bucket >> plan.fine_bits)], 1u);
         }
         *target = value;
-        target += plan.rows();
+        target += stride;
         low = low >> plan.window_bits | high << (64 - plan.window_bits);
         high >>= plan.window_bits;
       }

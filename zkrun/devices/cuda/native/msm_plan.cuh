@@ -9,6 +9,10 @@
 //     the buckets, and summed up (msm_accumulate.cuh).
 //  5. Buckets are summed by the bits of their index, windows by doublings (msm_reduce.cuh).
 //
+// With multiples of the bases at hand, 2^(c j) P for every digit j, all digits of a scalar go to the
+// buckets of one window: fewer buckets, which can be more and smaller then, and no doublings at the
+// end. `points` counts these multiples, of digit 0 first (msm_multiples.cuh).
+//
 // Bases must be in the subgroup of order r: the endomorphism is multiplication by lambda only
 // there. Several scalar vectors over the same bases are more windows, until the last kernel.
 #pragma once
@@ -22,9 +26,11 @@ constexpr int max_vectors_at_once = 8;
 
 // The members are those of PLAN in msm.py.
 struct MsmPlan {
-  uint32_t points;       // bases in use
+  uint32_t points;       // summands that codes tell apart: bases in use, or their multiples
+  uint32_t bases;        // in use
+  uint32_t digits;       // of half a scalar
   uint32_t vectors;      // scalar vectors in this pass, at most max_vectors_at_once
-  uint32_t windows;      // of each vector
+  uint32_t windows;      // of each vector: as many as digits, or 1 with multiples
   uint32_t window_bits;  // c
   uint32_t coarse_bits;  // of a bucket's index: those of the first sorting pass
   uint32_t fine_bits;    // and of the second; together c - 1

@@ -19,7 +19,7 @@ namespace zkrun {
 
 inline constexpr int log_run_length = 3;  // elements of a thread
 inline constexpr int log_tile_threads = 7;
-inline constexpr int log_group_run = 2;     // tiles of a thread that joins them
+inline constexpr int log_group_run = 2;  // tiles of a thread that joins them
 inline constexpr int log_group_threads = 8;
 inline constexpr int run_length = 1 << log_run_length;
 inline constexpr int tile_threads = 1 << log_tile_threads;
@@ -273,7 +273,7 @@ inline constexpr int outputs_threads = 128;
 inline constexpr int rows_at_once = 2;
 
 template <class F, class Law>
-__global__ void __launch_bounds__(outputs_threads, 7) hand_down(const Recurrence<F> job) {
+__global__ void __launch_bounds__(outputs_threads, 6) hand_down(const Recurrence<F> job) {
   static_assert(tile_threads % 32 == 0 && 32 % run_length == 0);
   const uint64_t warp = (blockIdx.x * uint64_t{outputs_threads} + threadIdx.x) / 32;
   const uint32_t lane = threadIdx.x % 32;

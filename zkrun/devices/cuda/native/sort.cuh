@@ -13,6 +13,7 @@
 namespace zkrun {
 
 inline constexpr int sort_threads = 512;
+inline constexpr int split_threads = 128;
 inline constexpr int sort_run = 4;  // records that a thread merges
 inline constexpr int sort_tile = sort_threads * sort_run;
 
@@ -29,9 +30,13 @@ struct Sort {
   Record* target;
   const F* integers;
   uint64_t count;
-  uint64_t width;  // of the sorted runs of `source`
-  uint64_t padding;
+  uint64_t width;    // of the sorted runs of `source`
+  uint32_t* splits;  // of the tiles, by find_splits; or null
 };
+
+__device__ __forceinline__ uint64_t at_most(uint64_t i, uint64_t largest) {
+  return i < largest ? i : largest;
+}
 
 // Whether a < b for canonical integers.
 template <class F>
@@ -111,29 +116,58 @@ __device__ __forceinline__ uint64_t split_merge(uint64_t first, uint64_t second,
   return low;
 }
 
+// The runs that a tile of the result is merged from.
+struct Runs {
+  uint64_t start, end;           // of the tile, in records
+  uint64_t pair, middle, limit;  // where the two runs begin, and the second one ends
+
+  template <class F>
+  __device__ __forceinline__ Runs(const Sort<F>& job, uint64_t tile) {
+    start = tile * sort_tile;  // the width is a multiple of it
+    pair = start / (2 * job.width) * (2 * job.width);
+    middle = at_most(pair + job.width, job.count);
+    limit = at_most(pair + 2 * job.width, job.count);
+    end = at_most(start + sort_tile, limit);
+  }
+};
+
+// How many of a tile's first run come before the tile, or before its end.
+template <class F>
+__device__ __forceinline__ uint32_t find_split(const Sort<F>& job, const Runs& runs, bool at_end) {
+  const auto at = [&](int run, uint64_t i) {
+    return load(job.source + (run == 0 ? runs.pair : runs.middle) + i);
+  };
+  const auto less = [&](const Record& a, const Record& b) { return is_less(a, b, job.integers); };
+  const uint64_t merged = (at_end ? runs.end : runs.start) - runs.pair;
+  return static_cast<uint32_t>(
+      split_merge(runs.middle - runs.pair, runs.limit - runs.middle, merged, at, less));
+}
+
+// splits[2 i] and splits[2 i + 1]: those of tile i, ahead of the merge, whose blocks would wait long.
+template <class F>
+__global__ void __launch_bounds__(split_threads) find_splits(const Sort<F> job) {
+  const uint64_t number = blockIdx.x * uint64_t{split_threads} + threadIdx.x;
+  if (number / 2 * sort_tile >= job.count) return;
+  job.splits[number] = find_split(job, Runs(job, number / 2), number % 2 != 0);
+}
+
 // Merges runs 2 i and 2 i + 1 of `width` records, a tile of the result a block.
 template <class F>
 __global__ void __launch_bounds__(sort_threads) merge_runs(const Sort<F> job) {
   __shared__ Record tile[sort_tile];
-  __shared__ uint64_t splits[2];
-  const uint64_t start = blockIdx.x * uint64_t{sort_tile};  // of the tile, width is a multiple of it
-  const uint64_t pair = start / (2 * job.width) * (2 * job.width);
-  const uint64_t middle = pair + job.width < job.count ? pair + job.width : job.count;
-  const uint64_t end = pair + 2 * job.width < job.count ? pair + 2 * job.width : job.count;
-  const uint64_t tile_end = start + sort_tile < end ? start + sort_tile : end;
-  const auto less = [&](const Record& a, const Record& b) { return is_less(a, b, job.integers); };
+  const Runs runs(job, blockIdx.x);
+  const uint64_t start = runs.start;
+  __shared__ uint32_t splits[2];
   if (threadIdx.x < 2) {
-    const auto at = [&](int run, uint64_t i) {
-      return load(job.source + (run == 0 ? pair : middle) + i);
-    };
-    const uint64_t number = (threadIdx.x == 0 ? start : tile_end) - pair;
-    splits[threadIdx.x] = split_merge(middle - pair, end - middle, number, at, less);
+    splits[threadIdx.x] = job.splits != nullptr ? job.splits[2 * blockIdx.x + threadIdx.x]
+                                                : find_split(job, runs, threadIdx.x == 1);
   }
   __syncthreads();
-  const uint64_t first_start = pair + splits[0];
-  const uint64_t second_start = middle + (start - pair - splits[0]);
-  const uint32_t first = static_cast<uint32_t>(splits[1] - splits[0]);
-  const uint32_t count = static_cast<uint32_t>(tile_end - start);
+  const uint32_t before = splits[0], first = splits[1] - before;
+  const uint32_t count = static_cast<uint32_t>(runs.end - start);
+  const uint64_t first_start = runs.pair + before;
+  const uint64_t second_start = runs.middle + (start - runs.pair - before);
+  const auto less = [&](const Record& a, const Record& b) { return is_less(a, b, job.integers); };
   for (uint32_t i = threadIdx.x; i < count; i += sort_threads) {
     tile[i] = load(job.source + (i < first ? first_start + i : second_start + (i - first)));
   }
