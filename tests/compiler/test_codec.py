@@ -326,6 +326,18 @@ def test_every_finding_of_shape_is_told() -> None:
     ]
 
 
+def test_large_integers_are_text() -> None:
+    for key, value, place in (
+        ("params", {"root": 2**64}, "/vertices/4/params/root"),
+        ("params", {"root": [0, -(2**63) - 1]}, "/vertices/4/params/root/1"),
+    ):
+        document = vertex(op="Call", function="ntt", operands=[0], **{key: value})
+        with pytest.raises(InvalidProgram) as caught:
+            decode(json.dumps(document).encode())
+        (found,) = caught.value.diagnostics
+        assert (found.rule, found.path) == ("ZK009", place)
+
+
 def test_inline_bytes_have_the_size_of_their_type() -> None:
     document = changed("constants", 0, "data", to={"bytes": b"\0" * 31, "encoding": "canonical"})
     with pytest.raises(InvalidProgram, match="a Scalar is 32 bytes, not 31"):

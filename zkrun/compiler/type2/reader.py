@@ -191,6 +191,9 @@ def _parameter(value: Any, path: _Path) -> Any:
     """A parameter as graphs hold it: a list is a tuple there."""
     if isinstance(value, list):
         return tuple(_parameter(item, (*path, at)) for at, item in enumerate(value))
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        message = "an integer of more than 64 bits is written as text"
+        raise _refusal("ZK009", path, message)
     if value is None or isinstance(value, str | bool | int):
         return value
     message = f"a parameter is text, a flag, an integer or a list of such, not {found(value)}"
