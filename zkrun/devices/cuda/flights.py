@@ -49,7 +49,12 @@ class Flight:
 
 
 class Times:
-    """Tells a clock when work ran: from events against one whose time the host knows."""
+    """Tells a clock when work ran: from events against one whose time the host knows.
+
+    A graph's time is shared out by what its instructions took by themselves.
+    """
+
+    alone: dict[int, int] | None = None  # where to note that: ns by instruction
 
     def __init__(self, clock: Clock, base: int, stream: int) -> None:
         self._clock = clock
@@ -61,22 +66,30 @@ class Times:
 
     def tell(self, flight: Flight) -> None:
         """Each piece of work ran from the end of what was before it, or from its own arrival."""
+        elapsed: float = runtime.eventElapsedTime(self.base, flight.cuda)
+        last = self._last
+        end = max(last, self._base_time + round(elapsed * 1e6))
+        start = end if flight.kind == "record" else min(end, max(last, flight.submitted))
+        self._last = end
         if flight.marks:
-            for mark in flight.marks:
-                self._tell(mark.at, mark.cuda, flight)
-        elif self._tell(flight.at, flight.cuda, flight) > _REBASE:
-            self.base, self._base_time = flight.cuda, self._last
+            self._share_out(flight.marks, start, end)
+        else:
+            self._clock(flight.at, start, end)
+            if self.alone is not None:
+                self.alone[flight.at] = end - start
+        if elapsed > _REBASE:
+            self.base, self._base_time = flight.cuda, end
+
+    def _share_out(self, marks: Sequence[Mark], start: int, end: int) -> None:
+        alone = self.alone or {}
+        shares = [alone.get(mark.at, 0) + 1 for mark in marks]
+        whole, passed = sum(shares), 0
+        for mark, share in zip(marks, shares, strict=True):
+            before, passed = passed, passed + share
+            began, ended = ((end - start) * part // whole for part in (before, passed))
+            self._clock(mark.at, start + began, start + ended)
 
     def tell_host(self, at: int, start: int) -> None:
         """What a worker did from `start` until now."""
         self._last = time.perf_counter_ns()
         self._clock(at, start, self._last)
-
-    def _tell(self, at: int, cuda: int, flight: Flight) -> float:
-        elapsed: float = runtime.eventElapsedTime(self.base, cuda)
-        last = self._last
-        end = max(last, self._base_time + round(elapsed * 1e6))
-        start = end if flight.kind == "record" else min(end, max(last, flight.submitted))
-        self._last = end
-        self._clock(at, start, end)
-        return elapsed

@@ -3,29 +3,29 @@
 A graph is captured on a stream of its own, on which nothing ever runs, and launched on the one that
 asks for it. It holds addresses: those of its operands are in the key that it is found by; scratch
 memory and words for failures belong to the lane and stay as long as the device does.
+
+Graphs hold no events: more than a few dozen such nodes make launches wait for the GPU. So when the
+instructions of a graph ran is not known one by one, but how long each took by itself is, from the
+first time, when they were queued so.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from cupy.cuda import runtime
 
 from zkrun.devices.base import Work
-from zkrun.devices.cuda.queue import Check, MustBlock, Queue, current
+from zkrun.devices.cuda.queue import Check, Queue, current
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
 
 __all__ = ["Graph", "Lane", "Mark"]
 
-_BLOCKING = 1  # threads that wait for an event sleep
-_EXTERNAL = 1  # CU_EVENT_RECORD_EXTERNAL: each launch of the graph records the event anew
 _MOST_CAPTURES = 3  # of the same instructions, on other memory each time: then it does not pay
 _MOST_GRAPHS = 1024  # of a lane, each of which takes memory and a millisecond to make
 
@@ -33,10 +33,9 @@ Works = Sequence[tuple[int, Work]]
 
 
 class Mark(NamedTuple):
-    """The end of one instruction within a graph."""
+    """One instruction of a graph."""
 
     at: int
-    cuda: int
     checks: list[Check]
 
 
@@ -76,11 +75,13 @@ class Lane:
     def __init__(self, device: CudaDevice) -> None:
         self._queue = Queue(device, captures=True)
         self._known: dict[int, _Known] = {}  # by the first instruction
+        self.times: dict[int, int] = {}  # ns that instructions took by themselves
 
     def graph(self, works: Works, key: object) -> Graph | None:
         """What to launch for these instructions, or None where they are to be queued one by one.
 
-        Called once a run for each, when the run before is over.
+        Called once a run for each, when the run before is over. The first time, and where they work
+        on other memory than before, the answer is None, and the graph is made for the next.
         """
         first = works[0][0]
         known = self._known.get(first)
@@ -88,11 +89,13 @@ class Lane:
             if len(self._known) == _MOST_GRAPHS:
                 return None
             known = self._known[first] = _Known()
-        if known.key != key and known.captures < _MOST_CAPTURES:
+        if known.key == key:
+            return known.graph
+        if known.captures < _MOST_CAPTURES:
             known.drop()
             known.key, known.graph = key, _capture(self._queue, works)
             known.captures = known.captures + 1 if known.graph else _MOST_CAPTURES
-        return known.graph if known.key == key else None
+        return None
 
     def close(self) -> None:
         for known in self._known.values():
@@ -109,10 +112,8 @@ def _capture(queue: Queue, works: Works) -> Graph | None:
     try:
         for at, work in works:
             work()
-            mark = Mark(at, runtime.eventCreateWithFlags(_BLOCKING), queue.checks)
+            marks.append(Mark(at, queue.checks))
             queue.checks = []
-            marks.append(mark)
-            _record_in_graph(mark.cuda, queue.handle)
         template = runtime.streamEndCapture(queue.handle)
     except Exception:
         # Whatever it is, it happens again where the work is queued by itself, and is told there.
@@ -120,7 +121,7 @@ def _capture(queue: Queue, works: Works) -> Graph | None:
             template = runtime.streamEndCapture(queue.handle)
             if template:
                 runtime.graphDestroy(template)
-        _let_go([*marks, Mark(0, 0, queue.checks)])
+        _let_go([*marks, Mark(0, queue.checks)])
         queue.checks = []
         return None
     finally:
@@ -136,22 +137,5 @@ def _capture(queue: Queue, works: Works) -> Graph | None:
 
 def _let_go(marks: Sequence[Mark]) -> None:
     for mark in marks:
-        if mark.cuda:
-            runtime.eventDestroy(mark.cuda)
         for check in mark.checks:
             check.release()
-
-
-def _record_in_graph(event: int, stream: int) -> None:
-    status = _event_record_with_flags()(
-        ctypes.c_void_p(event), ctypes.c_void_p(stream), ctypes.c_uint(_EXTERNAL)
-    )
-    if status:
-        raise MustBlock  # a driver without such events
-
-
-@cache
-def _event_record_with_flags() -> Callable[..., int]:
-    """CuPy has no call for it."""
-    function: Callable[..., int] = ctypes.CDLL("libcuda.so.1").cuEventRecordWithFlags
-    return function

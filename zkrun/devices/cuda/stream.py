@@ -191,7 +191,9 @@ class CudaStream(Queue, Stream):
     def _replay(self, works: Sequence[tuple[int, Work]], key: object) -> bool:
         """Queues work as a graph; whether there is one."""
         self.device.use()
-        graph = self._lane().graph(works, key)
+        lane = self._lane()
+        self._times.alone = lane.times
+        graph = lane.graph(works, key)
         if graph is None:
             return False
         submitted = time.perf_counter_ns()
