@@ -34,7 +34,7 @@ def explanation_json(
             {"name": step.name, "does": step.doc, "before": step.before, "after": step.after}
             for step in compiled.steps
         ],
-        "pieces": compiled.most,
+        "pieces": dict(zip(("arithmetic", "msm"), compiled.way, strict=True)),
         "devices": {
             device: {
                 "peak": peak,
@@ -68,8 +68,11 @@ def explanation(
         passes.add_row(step.name, f"{step.before:,}", f"{step.after:,}", step.doc)
     yield passes
     yield Text()
-    if compiled.most is not None:
-        yield Text(f"operations on a GPU work on pieces of at most {size(compiled.most)}")
+    whats = ("a vertex", "a multi-scalar multiplication")
+    for what, most in zip(whats, compiled.way, strict=True):
+        if most is not None:
+            yield Text(f"on a GPU {what} takes at most {size(most)}")
+    if any(compiled.way):
         yield Text()
     devices = _table(("device", "most held", "of", "left for lack of room"), right=(1, 2, 3))
     for device, peak in compiled.peak.items():
