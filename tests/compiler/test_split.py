@@ -64,7 +64,8 @@ def test_a_quotient(most: int, powers: int, by: int, length: int) -> None:
         for typ in vertex.types
         if isinstance(typ, Poly) and typ.form == "lagrange"
     )
-    assert longest == most
+    assert longest <= most
+    assert longest >= min(most, length // 2)
 
 
 def test_values_that_are_needed_in_their_order_stay_whole() -> None:

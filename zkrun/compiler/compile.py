@@ -8,6 +8,7 @@ fit the one is taken that is predicted to be the fastest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -24,7 +25,7 @@ from zkrun.compiler.type3.emit import emit
 from zkrun.compiler.type3.plan import DoesNotFit, Plan, plan
 from zkrun.compiler.type3.predict import Prediction, predict
 from zkrun.compiler.type3.tracks import Schedule, schedule
-from zkrun.errors import ResourceLimit
+from zkrun.errors import ResourceLimit, UsageError
 from zkrun.program import types
 from zkrun.program.calls import resolve_call
 from zkrun.program.document import FunctionEntry, Program
@@ -34,6 +35,9 @@ __all__ = ["Compiled", "Machine", "Memory", "Step", "compile_graph", "compile_pl
 
 Memory: TypeAlias = Mapping[str, int | None]
 """The devices that a program may use, and the most bytes of each; None for no limit."""
+
+_PAGE = 4096
+"""Bytes to which memory of the CPU is rounded up when it is taken."""
 
 _LARGE_GRAPH = 3000
 """Vertices from which on fewer ways are tried."""
@@ -105,6 +109,7 @@ def compile_graph(graph: Graph, machine: Machine | None = None) -> Compiled:
     in the memory there is.
     """
     machine = machine or Machine()
+    _check_devices(graph, machine)
     best, failure = _best(graph, machine)
     if best is not None:
         return best
@@ -114,6 +119,17 @@ def compile_graph(graph: Graph, machine: Machine | None = None) -> Compiled:
 
 Way: TypeAlias = tuple[int | None, int | None]
 """Bytes that a vertex, and that a multi-scalar multiplication may take."""
+
+
+def _check_devices(graph: Graph, machine: Machine) -> None:
+    """UsageError where a vertex is placed on a device that the machine does not have."""
+    for vertex in graph.vertices:
+        if vertex.device is not None and vertex.device not in machine.memory:
+            where = f"{vertex.source}: " if vertex.source else ""
+            raise UsageError(
+                f"{where}{vertex.operation.name} is placed on {vertex.device}, which is not among "
+                f"the devices to compile for ({', '.join(machine.memory)})"
+            )
 
 
 def _best(graph: Graph, machine: Machine) -> tuple[Compiled | None, DoesNotFit | None]:
@@ -169,7 +185,7 @@ def _optimise(graph: Graph, target: Target) -> tuple[tuple[Step, ...], Graph]:
 
 def compile_placed(graph: Graph, machine: Machine) -> Compiled:
     """The program of a graph as it is, each vertex on its device, in its order. DoesNotFit."""
-    devices = [vertex.device or "cpu" for vertex in graph.vertices]
+    devices = _devices(graph)
     memory = machine.memory
     fixed = {**_workspaces(graph, devices, machine), "cpu": _held(graph)}
     budgets: dict[str, int | None] = {}
@@ -177,7 +193,7 @@ def compile_placed(graph: Graph, machine: Machine) -> Compiled:
         taken = fixed.get(device, 0)
         if most is not None and taken > most:
             raise DoesNotFit(device, taken)
-        budgets[device] = None if most is None else most - taken
+        budgets[device] = None if most is None else (most - taken) // _PAGE * _PAGE
     if machine.disk:
         budgets["disk"] = None
     found = _planned(graph, devices, budgets)
@@ -197,15 +213,42 @@ def compile_placed(graph: Graph, machine: Machine) -> Compiled:
     )
 
 
+def _devices(graph: Graph) -> list[str]:
+    """Where each vertex runs; a view, should it have to be copied, where it is first taken."""
+    first: dict[int, str] = {}
+    for index in range(len(graph.vertices) - 1, -1, -1):
+        vertex = graph.vertices[index]
+        if vertex.operation.is_view or vertex.device is None:
+            device = first.get(index, "cpu")
+        else:
+            device = vertex.device
+        first[index] = device
+        for operand in vertex.operands:
+            first[operand.vertex] = device
+    return [first[index] for index in range(len(graph.vertices))]
+
+
 def _planned(graph: Graph, devices: Sequence[str], budgets: Mapping[str, int | None]) -> Plan:
-    """The plan; where values have to leave a GPU, one that copies them out as early as can be."""
-    first = plan(graph, devices, budgets)
-    if not first.spilled:
-        return first
-    try:
-        return plan(graph, devices, budgets, first.spilled)
-    except DoesNotFit:  # copies that are made early take room on the CPU
-        return first
+    """The plan. A device's budget binds it only where it would take more without one.
+
+    Where values have to leave a GPU, they are copied out as early as can be.
+    """
+    binding: dict[str, int | None] = dict.fromkeys(budgets)
+    while True:
+        found = plan(graph, devices, binding)
+        if found.spilled:
+            with suppress(DoesNotFit):  # copies that are made early take room on the CPU
+                found = plan(graph, devices, binding, found.spilled)
+        over = {
+            device: most
+            for device, most in budgets.items()
+            if most is not None
+            and binding[device] is None
+            and found.chunk.memory.get(device, 0) > most
+        }
+        if not over:
+            return found
+        binding.update(over)
 
 
 def _refusal(graph: Graph, machine: Machine, failure: DoesNotFit) -> ResourceLimit:

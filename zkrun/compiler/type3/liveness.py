@@ -16,7 +16,7 @@ from zkrun.compiler.type2.types import memory_type
 from zkrun.compiler.type3.chunk import PolyMeta, Rotated, Sliced
 from zkrun.program import types
 
-__all__ = ["Liveness", "Viewed", "liveness"]
+__all__ = ["Liveness", "Viewed", "is_rotated_slice", "liveness"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def liveness(graph: Graph, devices: Sequence[str]) -> Liveness:
     found = Liveness()
     for index, vertex in enumerate(graph.vertices):
         view = vertex.operation
-        if view.is_view:
-            operand = found.views[vertex.operands[0]]
+        operand = found.views[vertex.operands[0]] if view.is_view else Viewed(Value(index))
+        if view.is_view and not is_rotated_slice(view, operand):
             n = types.length(memory_type(graph.type(vertex.operands[0])))
             found.views[Value(index)] = Viewed(operand.base, _extend(operand.metas, view, n))
             continue
@@ -80,6 +80,12 @@ def liveness(graph: Graph, devices: Sequence[str]) -> Liveness:
         if viewed.metas:
             found._note(result, "cpu", end)
     return found
+
+
+def is_rotated_slice(operation: op.Operation, operand: Viewed) -> bool:
+    """Whether a rotation is of a part of an array, which no view is: it is copied."""
+    sliced = any(isinstance(meta, Sliced) for meta in operand.metas)
+    return sliced and isinstance(operation, op.Rotate)
 
 
 def _extend(metas: tuple[PolyMeta, ...], view: op.Operation, n: int) -> tuple[PolyMeta, ...]:

@@ -127,6 +127,8 @@ class _Planner:
         device = self.devices[position]
         operation = vertex.operation
         match operation:
+            case op.Rotate(by=by) if self.live.views[Value(position)].base == Value(position):
+                self._rotated_copy(Value(position), vertex, device, by)
             case op.Rotate() | op.Slice() | op.View():
                 return
             case op.Input() | op.Constant() | op.Number():
@@ -258,6 +260,20 @@ class _Planner:
             start += n
         if start < types.length(self.chunk.registers[target].typ):
             self._fill_zero(target, start)
+
+    def _rotated_copy(self, result: Value, vertex: Vertex, device: str, by: int) -> None:
+        """The rotation of a part of an array: both its ends change places."""
+        source, place = self._anywhere(vertex.operands[0], device)
+        with self._pinned(place):
+            target = self._take(result, device)
+        n = types.length(self.chunk.registers[target].typ)
+        by %= max(n, 1)
+        for start, end in ((by, n), (0, by)):
+            if start < end:
+                at = (start - by) % n
+                part = self._view(source, (Sliced(start, end),))
+                there = self._view(target, (Sliced(at, at + end - start),))
+                self.chunk.emit(Transfer(part, there), self.source)
 
     def _load(self, value: Value, operation: op.Operation, vertex: Vertex) -> None:
         if not self.live.uses.get(value):
