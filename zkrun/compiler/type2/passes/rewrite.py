@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Builder, Graph, Value, Vertex, map_result
@@ -39,7 +38,11 @@ class Rewriter:
         """
         vertex = self.graph.vertices[index]
         taken = self.operands(index) if operands is None else tuple(operands)
-        self.builder.vertices.append(replace(vertex, operands=taken))
+        self.builder.vertices.append(
+            Vertex(
+                vertex.operation, taken, vertex.types, vertex.source, vertex.label, vertex.device
+            )
+        )
         number = len(self.builder.vertices) - 1
         for output in range(len(vertex.types)):
             self._values[Value(index, output)] = Value(number, output)
