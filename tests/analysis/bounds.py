@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zkrun.analysis import RULES, analyse
-from zkrun.cli.inspect import _described, _listing, _tables
+from zkrun.cli.inspect import _described, _tables, listing
 from zkrun.errors import InvalidProgram
 from zkrun.program.decode import decode
 from zkrun.program.diagnostic import Diagnostic
@@ -64,7 +64,7 @@ def answered(data: bytes, folder: Path) -> None:
             analysis = analyse(program, check_image=check_image, operands=True, tasks=True)
             found = list(analysis.diagnostics)
             json.dumps(_described(program, analysis, None))
-            list(_listing(program, analysis))
+            list(listing(program, analysis))
             list(_tables(program, analysis, None))
             program_to_raw(program)
         except InvalidProgram as error:

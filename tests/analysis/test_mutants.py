@@ -21,13 +21,13 @@ import test_lifetimes
 import test_order
 from brute import Pair, Unsafe, orders
 from correct_programs import program
+from sample_programs import SAMPLES, files_of_zeros
 from short_programs import document
 
 from zkrun.analysis import analyse
 from zkrun.program.decode import decode
 from zkrun.program.document import Program
 
-ROOT = Path(__file__).parents[2]
 RULES = Path(__file__).parent / "rules"
 MUTATED = {"Record", "Wait", "Fork", "Join", "Allocate", "Deallocate"}
 STREAMED = {"Record", "Wait", "Transfer", "GetScalarFromArray", "Deallocate"}
@@ -177,10 +177,6 @@ def concurrent(raw: Raw) -> bool:
     )
 
 
-SAMPLES = {
-    path.parent.name: (json.loads(path.read_bytes()), None)
-    for path in sorted((ROOT / "programs").glob("*/program.json"))
-}
 GOLDEN = {
     path.stem: (raw, RULES)
     for path in sorted(RULES.glob("*-accept.json"))
@@ -193,18 +189,10 @@ SHORT = {
 }
 
 
-def files_of_zeros(raw: Raw, folder: Path) -> None:
-    """Stands in for the files of a program's constants, which are built and not in the tree."""
-    for constant in raw.get("constants", []):
-        data = constant["data"]
-        if "file" in data:
-            with (folder / data["file"]).open("ab") as file:
-                file.truncate(max(file.tell(), data["offset"] + data["nbytes"]))
-
-
 @pytest.mark.parametrize("name", [*SAMPLES, *GOLDEN, *SHORT])
 def test_mutants_of_written_programs(name: str, tmp_path: Path) -> None:
-    raw, folder = {**SAMPLES, **GOLDEN, **SHORT}[name]
+    samples = {name: (raw, None) for name, raw in SAMPLES.items()}
+    raw, folder = {**samples, **GOLDEN, **SHORT}[name]
     if name in SAMPLES:
         files_of_zeros(raw, folder := tmp_path)
     tally = Tally()
