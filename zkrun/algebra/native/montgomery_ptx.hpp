@@ -20,52 +20,33 @@ namespace ptx {
 
 #define ZK_DEVICE __device__ __forceinline__
 
-ZK_DEVICE uint32_t add_cc(uint32_t a, uint32_t b) {
-  uint32_t r;
-  asm volatile("add.cc.u32 %0, %1, %2;" : "=r"(r) : "r"(a), "r"(b));
-  return r;
-}
-ZK_DEVICE uint32_t addc_cc(uint32_t a, uint32_t b) {
-  uint32_t r;
-  asm volatile("addc.cc.u32 %0, %1, %2;" : "=r"(r) : "r"(a), "r"(b));
-  return r;
-}
-ZK_DEVICE uint32_t addc(uint32_t a, uint32_t b) {
-  uint32_t r;
-  asm volatile("addc.u32 %0, %1, %2;" : "=r"(r) : "r"(a), "r"(b));
-  return r;
-}
-ZK_DEVICE uint32_t sub_cc(uint32_t a, uint32_t b) {
-  uint32_t r;
-  asm volatile("sub.cc.u32 %0, %1, %2;" : "=r"(r) : "r"(a), "r"(b));
-  return r;
-}
-ZK_DEVICE uint32_t subc_cc(uint32_t a, uint32_t b) {
-  uint32_t r;
-  asm volatile("subc.cc.u32 %0, %1, %2;" : "=r"(r) : "r"(a), "r"(b));
-  return r;
-}
-ZK_DEVICE uint32_t subc(uint32_t a, uint32_t b) {
-  uint32_t r;
-  asm volatile("subc.u32 %0, %1, %2;" : "=r"(r) : "r"(a), "r"(b));
-  return r;
-}
-// The low or high half of a b, plus c, plus the carry in where the name has it.
-ZK_DEVICE uint32_t mad_lo_cc(uint32_t a, uint32_t b, uint32_t c) {
-  uint32_t r;
-  asm volatile("mad.lo.cc.u32 %0, %1, %2, %3;" : "=r"(r) : "r"(a), "r"(b), "r"(c));
-  return r;
-}
-ZK_DEVICE uint32_t madc_lo_cc(uint32_t a, uint32_t b, uint32_t c) {
-  uint32_t r;
-  asm volatile("madc.lo.cc.u32 %0, %1, %2, %3;" : "=r"(r) : "r"(a), "r"(b), "r"(c));
-  return r;
-}
-ZK_DEVICE uint32_t madc_hi_cc(uint32_t a, uint32_t b, uint32_t c) {
-  uint32_t r;
-  asm volatile("madc.hi.cc.u32 %0, %1, %2, %3;" : "=r"(r) : "r"(a), "r"(b), "r"(c));
-  return r;
-}
+#define ZK_TWO_WORDS(name, instruction)                                              \
+  ZK_DEVICE uint32_t name(uint32_t a, uint32_t b) {                                  \
+    uint32_t r;                                                                      \
+    asm volatile(instruction " %0, %1, %2;" : "=r"(r) : "r"(a), "r"(b));             \
+    return r;                                                                        \
+  }
+#define ZK_THREE_WORDS(name, instruction)                                            \
+  ZK_DEVICE uint32_t name(uint32_t a, uint32_t b, uint32_t c) {                      \
+    uint32_t r;                                                                      \
+    asm volatile(instruction " %0, %1, %2, %3;" : "=r"(r) : "r"(a), "r"(b), "r"(c)); \
+    return r;                                                                        \
+  }
+
+// a + b or a - b, with the carry in where the name has a c, and the carry out where it ends so.
+ZK_TWO_WORDS(add_cc, "add.cc.u32")
+ZK_TWO_WORDS(addc_cc, "addc.cc.u32")
+ZK_TWO_WORDS(addc, "addc.u32")
+ZK_TWO_WORDS(sub_cc, "sub.cc.u32")
+ZK_TWO_WORDS(subc_cc, "subc.cc.u32")
+ZK_TWO_WORDS(subc, "subc.u32")
+// The low or high half of a b, plus c, likewise.
+ZK_THREE_WORDS(mad_lo_cc, "mad.lo.cc.u32")
+ZK_THREE_WORDS(madc_lo_cc, "madc.lo.cc.u32")
+ZK_THREE_WORDS(madc_hi_cc, "madc.hi.cc.u32")
+
+#undef ZK_TWO_WORDS
+#undef ZK_THREE_WORDS
 
 // N limbs as 2 N words.
 template <int N>

@@ -1,5 +1,5 @@
-// a[i] <- 1 / a[i], zeros stay: each thread inverts the product of a run (Montgomery's trick). Three
-// multiplications an element, and an inversion a run, which takes as long as some 20.
+// a[i] <- 1 / a[i], zeros stay: each thread inverts the product of a run (Montgomery's trick).
+// Three multiplications an element, and an inversion a run, which takes as long as some 20.
 #pragma once
 
 #include "field.hpp"

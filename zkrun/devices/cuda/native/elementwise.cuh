@@ -1,5 +1,5 @@
-// Functions of each element by itself. A thread takes an element or two; what it reads and writes of
-// an array are the same, so that an output may be exactly an input.
+// Functions of each element by itself. A thread takes an element or two; what it reads and writes
+// of an array are the same, so that an output may be exactly an input.
 #pragma once
 
 #include "field.hpp"
@@ -28,8 +28,8 @@ __device__ __forceinline__ void store_element(const DeviceView<F>& a, uint64_t i
   store_whole_sectors(i < a.length ? a.at(i) : nullptr, x);
 }
 
-// The same by each thread alone. Where multiplications take as long as the memory, exchanging halves
-// costs more than whole sectors spare.
+// The same by each thread alone. Where multiplications take as long as the memory, exchanging
+// halves costs more than whole sectors spare.
 template <class F>
 __device__ __forceinline__ void store_plainly(const DeviceView<F>& a, uint64_t i, const F& x) {
   if (i < a.length) store(a.at(i), x);

@@ -1,5 +1,5 @@
-// y = sum of a[i] x^i. No order within a tile is needed, and so one multiplication an element: thread
-// t of a tile takes the elements t, t + 256, ... by Horner's rule in x^256.
+// y = sum of a[i] x^i. No order within a tile is needed, and so one multiplication an element:
+// thread t of a tile takes the elements t, t + 256, ... by Horner's rule in x^256.
 #pragma once
 
 #include "elementwise.cuh"

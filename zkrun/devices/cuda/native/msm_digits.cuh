@@ -22,9 +22,9 @@ struct ScalarVectors {
 };
 
 // digits[window * rows + row], where rows i and points + i are those of base i and of its image
-// under the endomorphism: 0, or (bucket + 1) << 1, with bit 0 set for a negative digit. With multiples
-// of the bases, digit j has the rows j * bases + i and points + j * bases + i of the one window.
-// coarse_counts[partition] += digits with these coarse bits. One row of blocks a vector.
+// under the endomorphism: 0, or (bucket + 1) << 1, with bit 0 set for a negative digit. With
+// multiples of the bases, digit j has the rows j * bases + i and points + j * bases + i of the one
+// window. coarse_counts[partition] += digits with these coarse bits. One row of blocks a vector.
 //
 // Halves of scalars are below 3/4 2^127 in absolute value, so that with ceil(128 / c) windows,
 // c >= 3, the topmost digit is at most 2^(c - 1) with its carry, and carries nothing out.

@@ -13,9 +13,9 @@ __device__ __noinline__ Xyzz<F> double_call(const Xyzz<F>& point) {
   return point.dbl();
 }
 
-// multiples[j * count + i] = 2^(window_bits j) bases[i], and table[j * count + i] = beta x of that, for
-// j < digits. Where multiples[i] is bases[i] already, nothing is done: then so are the others. It is
-// written last, and holds no point at first.
+// multiples[j * count + i] = 2^(window_bits j) bases[i], and table[j * count + i] = beta x of
+// that, for j < digits. Where multiples[i] is bases[i] already, nothing is done: then so are the
+// others. It is written last, and holds no point at first.
 //
 // Stack frame of keep_multiples<*>: doubling is a call, with points in memory.
 // Spills in keep_multiples<*<Bls12381>>: a point has 48 or 96 words, its doubling as many again.

@@ -9,9 +9,9 @@
 //     the buckets, and summed up (msm_accumulate.cuh).
 //  5. Buckets are summed by the bits of their index, windows by doublings (msm_reduce.cuh).
 //
-// With multiples of the bases at hand, 2^(c j) P for every digit j, all digits of a scalar go to the
-// buckets of one window: fewer buckets, which can be more and smaller then, and no doublings at the
-// end. `points` counts these multiples, of digit 0 first (msm_multiples.cuh).
+// With multiples of the bases at hand, 2^(c j) P for every digit j, all digits of a scalar go to
+// the buckets of one window: fewer buckets, which can be more and smaller then, and no doublings
+// at the end. `points` counts these multiples, of digit 0 first (msm_multiples.cuh).
 //
 // Bases must be in the subgroup of order r: the endomorphism is multiplication by lambda only
 // there. Several scalar vectors over the same bases are more windows, until the last kernel.

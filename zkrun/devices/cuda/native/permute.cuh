@@ -32,22 +32,28 @@ __device__ __forceinline__ F canonical(const F& x) {
   return result;
 }
 
-// The values to sort, and every value of the table marked as left over: the input's, or the table's.
+// Value i of an array, as an integer and as a record to sort.
+template <class F>
+__device__ __forceinline__ void take_value(F* integers, Record* records,
+                                           const DeviceView<F>& values, uint64_t i) {
+  const F integer = canonical(load(values.at(i)));
+  store(integers + i, integer);
+  store(records + i, Record{key_of(integer), i});
+}
+
+// The input's values.
 template <class F>
 __global__ void __launch_bounds__(elementwise_threads) input_keys(const Permutation<F> job) {
   const uint64_t i = element_number();
-  if (i >= job.usable) return;
-  const F integer = canonical(load(job.a.at(i)));
-  store(job.canonical_a + i, integer);
-  store(job.records_a + i, Record{key_of(integer), i});
+  if (i < job.usable) take_value(job.canonical_a, job.records_a, job.a, i);
 }
+
+// The table's, each marked as left over.
 template <class F>
 __global__ void __launch_bounds__(elementwise_threads) table_keys(const Permutation<F> job) {
   const uint64_t i = element_number();
   if (i >= job.usable) return;
-  const F integer = canonical(load(job.t.at(i)));
-  store(job.canonical_t + i, integer);
-  store(job.records_t + i, Record{key_of(integer), i});
+  take_value(job.canonical_t, job.records_t, job.t, i);
   job.leftover[i] = 1;
 }
 

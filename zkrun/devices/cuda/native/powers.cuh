@@ -14,8 +14,8 @@ __device__ __forceinline__ F square_often(F base, uint32_t count) {
   return base;
 }
 
-// table[i] = base^i for i <= 2^log_size, in shared memory, by all threads of a block of at least half
-// as many: each step doubles how many are known.
+// table[i] = base^i for i <= 2^log_size, in shared memory, by all threads of a block of at least
+// half as many: each step doubles how many are known.
 template <class F>
 __device__ __forceinline__ void fill_powers(F* table, const F& base, uint32_t log_size) {
   const uint32_t thread = threadIdx.x;

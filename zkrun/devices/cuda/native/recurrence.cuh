@@ -4,9 +4,9 @@
 //   kate_division   q[i - 1] = h[i] = p[i] + x h[i + 1]        (so p(x) = h[0])
 //
 // Both are sums of an associative law over runs of elements, so: every thread goes over its run of
-// elements, the threads of a tile, the tiles of a group and the groups are joined in turn, what comes
-// before each is handed down again, and at last joined to each output. About 2.5 multiplications an
-// element.
+// elements, the threads of a tile, the tiles of a group and the groups are joined in turn, what
+// comes before each is handed down again, and at last joined to each output. About 2.5
+// multiplications an element.
 #pragma once
 
 #include "elementwise.cuh"
@@ -79,8 +79,8 @@ __device__ __forceinline__ F from_lane(const F& x, uint32_t lane) {
 // From the summaries of a block's threads to what comes before each within the block; `total` gets
 // the summary of all. powers[t] is the ratio for the runs of t threads.
 //
-// One warp does it, each of whose lanes takes several threads: that is fewer multiplications than any
-// way in which all threads take part.
+// One warp does it, each of whose lanes takes several threads: that is fewer multiplications than
+// any way in which all threads take part.
 template <class F, class Law, int threads>
 __device__ __forceinline__ F join_block(ulonglong2* shared, const F& value, const F* powers,
                                         F* total) {
@@ -180,8 +180,9 @@ __device__ __forceinline__ F* place_of(const Recurrence<F>& job, uint64_t i) {
   return job.out.at(Law::downwards ? job.out.length - 1 - i : i);
 }
 
-// out[i] = what comes before element i within its run, in the order of the recurrence; the product law
-// has one more output than elements at most. Horner's out[i - 1] is for element i, and its last is 0.
+// out[i] = what comes before element i within its run, in the order of the recurrence; the product
+// law has one more output than elements at most. Horner's out[i - 1] is for element i, and its
+// last is 0.
 template <class F, class Law>
 __global__ void __launch_bounds__(tile_threads) join_tiles(const Recurrence<F> job) {
   extern __shared__ ulonglong2 tile[];
@@ -267,8 +268,8 @@ __global__ void __launch_bounds__(group_threads) hand_down_groups(const Recurren
   }
 }
 
-// Joins what comes before each run to the outputs of its elements. A warp takes 32 runs, a lane first
-// one of these and then, row by row, one element.
+// Joins what comes before each run to the outputs of its elements. A warp takes 32 runs, a lane
+// first one of these and then, row by row, one element.
 inline constexpr int outputs_threads = 128;
 inline constexpr int rows_at_once = 2;
 

@@ -1,10 +1,11 @@
-// Sorting canonical integers of 32 bytes, by records of 16 bytes: tiles in shared memory by a bitonic
-// network (Batcher, 1968), then merges of ever longer runs, of which each block does an equal part
-// ("merge path": Odeh, Green, Mwassi, Shmueli, Birk, 2012).
+// Sorting canonical integers of 32 bytes, by records of 16 bytes: tiles in shared memory by a
+// bitonic network (Batcher, 1968), then merges of ever longer runs, of which each block does an
+// equal part ("merge path": Odeh, Green, Mwassi, Shmueli, Birk, 2012).
 //
 // A record is a key, which orders as the integers do, and where the integer lies. The key is the
-// integer's length in bits and the 56 bits behind its leading one: all of it up to 57 bits, and enough
-// of longer ones that others seldom share it. Where they do, the integers themselves decide.
+// integer's length in bits and the 56 bits behind its leading one: all of it up to 57 bits, and
+// enough of longer ones that others seldom share it. Where they do, the integers themselves
+// decide.
 #pragma once
 
 #include "field.hpp"
@@ -143,7 +144,8 @@ __device__ __forceinline__ uint32_t find_split(const Sort<F>& job, const Runs& r
       split_merge(runs.middle - runs.pair, runs.limit - runs.middle, merged, at, less));
 }
 
-// splits[2 i] and splits[2 i + 1]: those of tile i, ahead of the merge, whose blocks would wait long.
+// splits[2 i] and splits[2 i + 1]: those of tile i, ahead of the merge, whose blocks would wait
+// long.
 template <class F>
 __global__ void __launch_bounds__(split_threads) find_splits(const Sort<F> job) {
   const uint64_t number = blockIdx.x * uint64_t{split_threads} + threadIdx.x;
