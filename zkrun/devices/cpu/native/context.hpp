@@ -91,7 +91,7 @@ class Scratch {
   // overwriting them and gives the next owner zeros.
   void wipe() {
     if (bytes_ >= 2 * huge_page && madvise(data_, bytes_, MADV_DONTNEED) == 0) return;
-    std::memset(data_, 0, bytes_);
+    std::memset(static_cast<void*>(data_), 0, bytes_);
     asm volatile("" : : "r"(data_) : "memory");  // the stores count, though nobody reads them
   }
 
