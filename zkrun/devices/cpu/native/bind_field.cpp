@@ -3,8 +3,10 @@
 #include "bind.hpp"
 #include "elementwise.hpp"
 #include "fused.hpp"
+#include "random_scalars.hpp"
 #include "recurrence.hpp"
 #include "throughput.hpp"
+#include "wide_reduce.hpp"
 
 namespace zkrun {
 
@@ -41,6 +43,16 @@ void bind_field(nb::module_& curve) {
         wide_reduce<F>(context, a, bytes.data());
       },
       nb::arg("ctx"), nb::arg("a"), nb::arg("data"));
+  curve.def(
+      "random_scalars",
+      [](const Context& context, const View& a, nb::handle key, uint64_t number, uint64_t first) {
+        const ByteBuffer bytes(key);
+        if (bytes.size() != KeyStream::key_bytes) throw nb::value_error("the key has 32 bytes");
+        const nb::gil_scoped_release unlocked;
+        random_scalars<F>(context, a, bytes.data(), number, first);
+      },
+      nb::arg("ctx"), nb::arg("a"), nb::arg("key"), nb::arg("number"), nb::arg("first"),
+      "Blocks of 64 bytes of ChaCha20's key stream, from block `first` on, each reduced.");
   curve.def("poly_add", &add_or_subtract<F, false>, nb::arg("ctx"), nb::arg("c"), nb::arg("a"),
             nb::arg("b"), release);
   curve.def("poly_sub", &add_or_subtract<F, true>, nb::arg("ctx"), nb::arg("c"), nb::arg("a"),

@@ -119,26 +119,6 @@ int64_t first_not_canonical(const Context& context, const View& a) {
   return first < elements.size() ? static_cast<int64_t>(first) : -1;
 }
 
-// a[i] = the i-th integer of 64 little-endian bytes, mod p.
-template <class F>
-void wide_reduce(const Context& context, const View& a, const unsigned char* integers) {
-  constexpr int N = F::N;
-  static_assert(N == 4, "64 bytes are twice the limbs of a scalar");
-  const Elements<F> elements(a);
-  // low + high R in Montgomery form is low R^2 / R + high R^3 / R. Products need only their first
-  // factor below p, so the raw halves can be the others.
-  const F square = F::constant(F::Parameters::radix());
-  const F cube = square * square;
-  parallel_for(context, elements.size(), elementwise_grain, [&](size_t begin, size_t end) {
-    for (size_t i = begin; i < end; i++) {
-      F low, high;
-      std::memcpy(low.limb, integers + 64 * i, 8 * N);
-      std::memcpy(high.limb, integers + 64 * i + 8 * N, 8 * N);
-      elements[i] = F::product_with_raw(square, low) + F::product_with_raw(cube, high);
-    }
-  });
-}
-
 // 0: all 0; 1: all 1; 2: 1, 0, 0, ...
 template <class F>
 void fill(const Context& context, const View& a, int kind) {
