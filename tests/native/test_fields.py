@@ -7,22 +7,15 @@ operands from standard input. What comes back is compared with big-integer Pytho
 import random
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from pathlib import Path
 
 import pytest
+from compiled import compiled
 from oracle import each_isa
 
-from zkrun.algebra import curves_header
 from zkrun.algebra.curves import CURVES, Field
 from zkrun.devices.cpu.native_module import supported_isas
 
-ROOT = Path(__file__).resolve().parents[2]
-FLAGS = {
-    "portable": [],
-    "adx": ["-mbmi2", "-madx"],
-    "ifma": ["-mbmi2", "-madx", *(f"-mavx512{part}" for part in ("f", "dq", "vl", "bw", "ifma"))],
-}
 FIELDS: dict[str, Field] = {
     f"{curve.name}.{kind}": getattr(curve, kind)
     for curve in CURVES.values()
@@ -31,29 +24,6 @@ FIELDS: dict[str, Field] = {
 each_field = pytest.mark.parametrize("name", list(FIELDS))
 
 Operation = Callable[[str, Iterable[int]], list[int]]
-
-
-@cache
-def compiled(isa: str, folder: Path) -> Path:
-    (folder / "curves.hpp").write_text(curves_header.render(), encoding="utf-8")
-    program = folder / f"fields_{isa}"
-    subprocess.run(
-        [
-            "g++",
-            "-std=c++17",
-            "-O1",
-            *FLAGS[isa],
-            f"-I{ROOT / 'zkrun/algebra/native'}",
-            f"-I{ROOT / 'zkrun/devices/cpu/native'}",
-            f"-I{folder}",
-            str(Path(__file__).with_name("fields.cpp")),
-            "-o",
-            str(program),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return program
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +36,7 @@ def run(isa: str, name: str, folder: Path) -> Operation:
     """run(operation, words) applies the operation to as many operands as the words make."""
     if isa not in supported_isas():
         pytest.skip(f"this processor cannot run the {isa} build")
-    program = compiled(isa, folder)
+    program = compiled("fields", isa, folder, "-O1")
 
     def apply(operation: str, words: Iterable[int]) -> list[int]:
         data = b"".join(word.to_bytes(8, "little") for word in words)
