@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from Crypto.Cipher import ChaCha20
 from program_kit import allocate, array, numbers, program, result, run
 
-from zkrun.algebra.curves import CURVES
+from zkrun.algebra.curves import BN254
+from zkrun.devices.base import Block, Cancelled, Data
+from zkrun.program.types import ScalarArray
 from zkrun.runtime import blind, engine, random
+from zkrun.runtime.images import to_canonical
 
 
 def remembered(call: Callable[..., Any], kept: list[Any]) -> Callable[..., Any]:
@@ -23,18 +26,85 @@ def remembered(call: Callable[..., Any], kept: list[Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def test_what_blinds_is_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept: list[bytearray] = []
-    for name in ("keystream", "wide_reduce"):
-        monkeypatch.setattr(blind, name, remembered(getattr(blind, name), kept))
+class Elsewhere:
+    """A device whose memory is not the host's; keeps what is written to it, and the buffers."""
+
+    host_memory: ClassVar[bool] = False
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        self.fail_at = fail_at
+        self.values: list[tuple[int, int, bytes]] = []
+        self.buffers: list[memoryview] = []
+
+    def write(self, data: Data, payload: memoryview) -> None:
+        self.values.append((data.offset, data.length, bytes(payload)))
+        self.buffers.append(payload)
+        if len(self.values) == self.fail_at:
+            raise OSError("the device is gone")
+
+    def array(self, whole: int, offset: int, length: int) -> Data:
+        device: Any = self
+        block = Block(device, 0, 32 * whole)
+        return Data(ScalarArray(length), block, 0, 32, whole, offset, length)
+
+
+def drawn(key: bytes, number: int, n: int) -> list[int]:
+    """The elements of Blind `number`, of another ChaCha20 and of Python's integers."""
+    stream = ChaCha20.new(key=key, nonce=number.to_bytes(12, "little")).encrypt(bytes(64 * n))
+    return [int.from_bytes(stream[at : at + 64], "little") % BN254.r for at in range(0, 64 * n, 64)]
+
+
+def integers(image: bytes) -> list[int]:
+    plain = to_canonical(ScalarArray(len(image) // 32), image, BN254)
+    return [int.from_bytes(plain[at : at + 32], "little") for at in range(0, len(plain), 32)]
+
+
+def test_memory_elsewhere_is_written_in_pieces_and_what_blinds_it_is_wiped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(blind, "_PIECE", 16)
+    device = Elsewhere()
+    key = random.key(4)
+    blind.overwrite(device.array(50, 45, 45), 2, 39, BN254, key, 3, [])
+    assert [value[:2] for value in device.values] == [(47, 16), (13, 16), (29, 5)]
+    written = b"".join(image for _, _, image in device.values)
+    assert integers(written) == drawn(key, 3, 37)
+    assert not any(map(any, device.buffers))
+
+
+def test_what_blinds_is_wiped_where_the_device_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blind, "_PIECE", 16)
+    device = Elsewhere(fail_at=2)
+    with pytest.raises(OSError, match="gone"):
+        blind.overwrite(device.array(50, 0, 50), 0, 50, BN254, random.key(4), 0, [])
+    assert len(device.buffers) == 2
+    assert all(map(any, (image for _, _, image in device.values)))
+    assert not any(map(any, device.buffers))
+
+
+def test_a_run_that_has_failed_draws_nothing() -> None:
+    device = Elsewhere()
+    with pytest.raises(Cancelled):
+        blind.overwrite(device.array(50, 0, 50), 0, 50, BN254, random.key(4), 0, [True])
+    assert not device.values
+
+
+@pytest.mark.parametrize("place", ["cpu", "gpu:0"])
+def test_memory_of_the_host_is_written_in_pieces(
+    monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(blind, "_PIECE", 16)
     document = program(
-        allocate(0, array(5), "gpu:0"),
-        {"op": "Blind", "dst": 0, "start": 0, "end": 5},
+        allocate(0, array(50), place),
+        {"op": "Blind", "dst": 0, "start": 0, "end": 50},
+        {"op": "Rotation", "src": 0, "dst": 1, "shift": 7},
+        {"op": "Blind", "dst": 1, "start": 1, "end": 40},
         result(0),
     )
-    assert all(numbers(run(document)))
-    assert [len(buffer) for buffer in kept] == [5 * 64, 5 * 32]
-    assert not any(map(any, kept))
+    want = drawn(random.key(9), 0, 50)
+    for i, value in enumerate(drawn(random.key(9), 1, 39), start=1):
+        want[(i - 7) % 50] = value
+    assert numbers(run(document, seed=9)) == want
 
 
 def test_the_images_of_inputs_are_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,16 +117,3 @@ def test_the_images_of_inputs_are_wiped(monkeypatch: pytest.MonkeyPatch) -> None
     )
     assert numbers(run(document, {"x": [7, 8, 9]})) == [7, 8, 9]
     assert kept == [[bytearray(3 * 32)]]
-
-
-def test_what_blinds_is_the_key_stream_of_its_number() -> None:
-    document = program(
-        allocate(0, array(3)),
-        {"op": "Blind", "dst": 0, "start": 0, "end": 3},
-        result(0),
-    )
-    cipher = ChaCha20.new(key=random.key(9), nonce=bytes(12))
-    stream = cipher.encrypt(bytes(3 * 64))
-    drawn = [int.from_bytes(stream[at : at + 64], "little") for at in range(0, 3 * 64, 64)]
-    order = CURVES["bn254"].r
-    assert numbers(run(document, seed=9)) == [number % order for number in drawn]

@@ -3,17 +3,23 @@
 The nonce counts the Blinds of the document, so what each of them draws depends on the key and on
 its place among them alone: never on timing, and not on what else the program does. A compiler that
 plans the same proof for less memory keeps their order, and so the proof.
+
+An element is a block of the key stream, 64 bytes, as a little-endian integer modulo r: the bias is
+below 2^-256. Element n has the block counter n mod 2^32; the nonce is the Blind's number in 8 bytes
+and floor(n / 2^32) in 4, so that no array is too long.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from functools import cache
+from typing import Any
 
-__all__ = ["BYTES_PER_ELEMENT", "key", "keystream"]
+from zkrun.algebra.curves import Curve
+from zkrun.devices.cpu.native_module import native
 
-BYTES_PER_ELEMENT = 64
-"""Bytes reduced modulo r for one element: the bias is below 2^-256."""
+__all__ = ["draw", "key"]
 
 
 def key(seed: int | None) -> bytes:
@@ -23,15 +29,14 @@ def key(seed: int | None) -> bytes:
     return hashlib.sha256(b"zkrun insecure seed " + str(seed).encode()).digest()
 
 
-def keystream(run_key: bytes, blind: int, element: int, n: int) -> bytearray:
-    """The bytes of `n` elements from number `element` on, of Blind number `blind`.
+def draw(view: Any, curve: Curve, run_key: bytes, blind: int, element: int) -> None:
+    """Writes the elements from number `element` on, of Blind number `blind`.
 
-    A buffer of their own, so that who has used them can wipe them.
+    To a native View, in memory form, on all threads.
     """
-    from Crypto.Cipher import ChaCha20
+    getattr(native(), curve.name).random_scalars(_context(), view, run_key, blind, element)
 
-    cipher = ChaCha20.new(key=run_key, nonce=blind.to_bytes(12, "little"))
-    cipher.seek(element * BYTES_PER_ELEMENT)
-    stream = bytearray(n * BYTES_PER_ELEMENT)
-    cipher.encrypt(stream, output=stream)
-    return stream
+
+@cache
+def _context() -> Any:
+    return native().Context()
