@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import takewhile
 from typing import Literal, TypeAlias
 
 from zkrun.analysis.rates import Rates
 from zkrun.compiler.rates import DEFAULT_RATES
 from zkrun.compiler.type2.graph import Graph
-from zkrun.compiler.type2.passes import PASSES, Target
+from zkrun.compiler.type2.passes import PASSES, Pass, Target
 from zkrun.compiler.type2.placement import place
 from zkrun.compiler.type2.types import memory_type
 from zkrun.compiler.type3.calls import lower
@@ -53,7 +55,7 @@ class Step:
     after: int
 
 
-@dataclass(slots=True)
+@dataclass
 class Compiled:
     """A program and how it came about: what each pass did, the graph after all of them, the chunk,
     and what to expect.
@@ -62,7 +64,6 @@ class Compiled:
     on a GPU the scratch of kernels. `evicted`: bytes that left each device for lack of room.
     """
 
-    program: Program
     graph: Graph
     chunk: Chunk
     schedule: Schedule
@@ -71,6 +72,11 @@ class Compiled:
     evicted: dict[str, int] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     way: tuple[int | None, int | None] = (None, None)  # what passes aimed at: see `Target`
+
+    @cached_property
+    def program(self) -> Program:
+        """The program, written when it is first asked for."""
+        return emit(self.chunk, self.schedule, self.graph)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +97,11 @@ class Machine:
         """GPUs first, by name, then the CPU."""
         return tuple(sorted(self.memory, key=lambda device: (not is_gpu(device), device)))
 
-    def workspace(self, call: Call) -> int:
-        """The scratch memory that a GPU takes for a call."""
+    def workspace(self, *calls: Call) -> int:
+        """The memory that a GPU takes for calls beside their operands."""
         from zkrun.devices.registry import workspace  # here: nothing else asks devices anything
 
-        return workspace("gpu:0", call) if self.gpu == "real" else 0
+        return workspace("gpu:0", calls) if self.gpu == "real" else 0
 
     def with_memory(self, device: str, nbytes: int) -> Machine:
         """The same machine with so much on one device."""
@@ -144,11 +150,12 @@ def _best(graph: Graph, machine: Machine) -> tuple[Compiled | None, DoesNotFit |
     if limits and (search.best is None or search.best.evicted):
         least = min(limits)
         large = len(graph.vertices) > _LARGE_GRAPH
-        for share in (1, 4) if large else (1, 2, 4, 8):
+        for share in (4,) if large else (1, 2, 4, 8):
             search.attempt((least // share, least // 3))
-        for share in (6,) if large else (2, 4, 6, 8):
-            most = search.best.way[0] if search.best else least // 8
-            search.attempt((most, least // share))
+        if search.best is None or not large:
+            for share in (2, 4, 6, 8):
+                most = search.best.way[0] if search.best else least // 8
+                search.attempt((most, least // share))
     return search.best, search.failure
 
 
@@ -156,31 +163,41 @@ class _Search:
     """The best way so far, and why the last one that did not fit did not."""
 
     def __init__(self, graph: Graph, machine: Machine) -> None:
-        self.graph, self.machine = graph, machine
+        self.machine = machine
+        target = Target(machine.devices, rates=machine.rates)
+        self.steps, self.graph = _optimise(graph, _ALIKE, target)
         self.best: Compiled | None = None
         self.failure: DoesNotFit | None = None
 
     def attempt(self, way: Way) -> None:
         machine = self.machine
         target = Target(machine.devices, *way, machine.rates, machine.workspace)
-        steps, optimised = _optimise(self.graph, target)
+        steps, optimised = _optimise(self.graph, _DIFFERENT, target)
         try:
-            found = compile_placed(optimised, machine)
+            found = compile_placed(place(optimised, machine.devices), machine)
         except DoesNotFit as error:
             self.failure = error
             return
-        found.steps, found.way = steps, way
+        found.steps, found.way = (*self.steps, *steps), way
         if self.best is None or found.prediction.seconds < self.best.prediction.seconds:
             self.best = found
 
 
-def _optimise(graph: Graph, target: Target) -> tuple[tuple[Step, ...], Graph]:
+_ALIKE = tuple(takewhile(lambda one: one.name != "split", PASSES))
+"""Passes that do the same whatever the way."""
+
+_DIFFERENT = PASSES[len(_ALIKE) :]
+
+
+def _optimise(
+    graph: Graph, passes: Sequence[Pass], target: Target
+) -> tuple[tuple[Step, ...], Graph]:
     steps = []
-    for one in PASSES:
+    for one in passes:
         before = len(graph.vertices)
         graph = one.run(graph, target)
         steps.append(Step(one.name, one.doc, before, len(graph.vertices)))
-    return tuple(steps), place(graph, target.devices)
+    return tuple(steps), graph
 
 
 def compile_placed(graph: Graph, machine: Machine) -> Compiled:
@@ -203,7 +220,6 @@ def compile_placed(graph: Graph, machine: Machine) -> Compiled:
         for device in dict.fromkeys((*memory, *found.chunk.memory))
     }
     return Compiled(
-        emit(found.chunk, order, graph),
         graph,
         found.chunk,
         order,
@@ -292,8 +308,8 @@ def _held(graph: Graph) -> int:
 
 
 def _workspaces(graph: Graph, devices: Sequence[str], machine: Machine) -> dict[str, int]:
-    """The most scratch memory that any call takes on each GPU."""
-    most: dict[str, int] = {}
+    """The memory that the calls on each GPU take beside their operands."""
+    calls: dict[str, list[Call]] = {}
     for vertex, device in zip(graph.vertices, devices, strict=True):
         operands = tuple(graph.type(value) for value in vertex.operands)
         lowered = lower(vertex.operation, operands, vertex.types) if is_gpu(device) else None
@@ -306,5 +322,5 @@ def _workspaces(graph: Graph, devices: Sequence[str], machine: Machine) -> dict[
             tuple(memory_type(operands[index]) for index in lowered.reads),
         )
         if call is not None:
-            most[device] = max(most.get(device, 0), machine.workspace(call))
-    return most
+            calls.setdefault(device, []).append(call)
+    return {device: machine.workspace(*found) for device, found in calls.items()}
