@@ -242,7 +242,7 @@ class Run:
 
     # Instructions
 
-    def Allocate(self, i: Any, node: int) -> None:  # noqa: N802  # named as the instructions are
+    def Allocate(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         item = types.element_size(i.typ, self.program.curve_record)
         memory = Memory(i.source, i.device, types.length(i.typ), item, i.id, i.offset)
         if isinstance(i.typ, types.Stream):
@@ -261,7 +261,7 @@ class Run:
                     self.must.append((other.freed, node))
             self.arenas[i.device].append(memory)
 
-    def Deallocate(self, i: Any, node: int) -> None:  # noqa: N802
+    def Deallocate(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         bound = self.use(i.id, node)
         if isinstance(bound, Tuple) or bound.memory.read_only or bound.memory.owner != i.id:
             raise Unsafe("not the owner")
@@ -278,29 +278,29 @@ class Run:
         self.access(f"life of {memory.key}", node, True, 1)
         self.unbind(i.id, node)
 
-    def RemoveRegister(self, i: Any, node: int) -> None:  # noqa: N802
+    def RemoveRegister(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         bound = self.use(i.id, node, alive=False)
         if isinstance(bound, View) and bound.memory.owner == i.id:
             bound.memory.owner = -1
         self.unbind(i.id, node)
 
-    def MoveRegister(self, i: Any, node: int) -> None:  # noqa: N802
+    def MoveRegister(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         bound = self.use(i.src, node)
         self.bind(i.dst, bound, node)
         if isinstance(bound, View) and bound.memory.owner == i.src:
             bound.memory.owner = i.dst
         self.unbind(i.src, node)
 
-    def CopyRegister(self, i: Any, node: int) -> None:  # noqa: N802
+    def CopyRegister(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         self.bind(i.dst, self.use(i.src, node), node)
 
-    def AssembleTuple(self, i: Any, node: int) -> None:  # noqa: N802
+    def AssembleTuple(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         self.bind(i.dst, Tuple([self.use(id, node) for id in i.vars]), node)
 
-    def LoadConstant(self, i: Any, node: int) -> None:  # noqa: N802
+    def LoadConstant(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         self.load(i, node, "constant", self.program.constants[i.src].device)
 
-    def LoadInput(self, i: Any, node: int) -> None:  # noqa: N802
+    def LoadInput(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         self.load(i, node, "input", "cpu")
 
     def load(self, i: Any, node: int, table: str, device: str) -> None:
@@ -311,35 +311,35 @@ class Run:
             self.tables[table, i.src] = View(memory, 0, whole)
         self.bind(i.dst, self.tables[table, i.src], node)
 
-    def Rotation(self, i: Any, node: int) -> None:  # noqa: N802
+    def Rotation(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         src = self.use(i.src, node)
         whole = src.memory.whole
         offset = (src.offset - i.shift) % whole if whole else 0
         self.bind(i.dst, View(src.memory, offset, whole), node)
 
-    def Slice(self, i: Any, node: int) -> None:  # noqa: N802
+    def Slice(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         src = self.use(i.src, node)
         self.bind(i.dst, View(src.memory, src.offset + i.start, i.end - i.start), node)
 
-    def SetSliceMeta(self, i: Any, node: int) -> None:  # noqa: N802
+    def SetSliceMeta(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         self.bind(i.dst, View(self.use(i.src, node).memory, i.offset, i.len), node)
 
-    def SliceBuffer(self, i: Any, node: int) -> None:  # noqa: N802
+    def SliceBuffer(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         src = self.use(i.src, node)
         self.bind(i.dst, View(src.memory, src.offset + i.offset, i.len), node)
 
-    def Transfer(self, i: Any, node: int) -> None:  # noqa: N802
+    def Transfer(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         src, dst = self.use(i.src_id, node), self.use(i.dst_id, node)
         self.do(i, node, i.stream, [(src,)], [(dst,)])
 
-    def GetScalarFromArray(self, i: Any, node: int) -> None:  # noqa: N802
+    def GetScalarFromArray(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         src, dst = self.use(i.src, node), self.use(i.dst, node)
         self.do(i, node, i.stream, [(src, i.idx, i.idx + 1)], [(dst,)])
 
-    def Blind(self, i: Any, node: int) -> None:  # noqa: N802
+    def Blind(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         self.do(i, node, None, [], [(self.use(i.dst, node), i.start, i.end)])
 
-    def FuncCall(self, i: Any, node: int) -> None:  # noqa: N802
+    def FuncCall(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         written = [self.use(id, node) for id in i.arg_mut]
         read = [self.use(id, node) for id in i.arg]
         stream = None
@@ -358,17 +358,17 @@ class Run:
             i, node, stream, [*updated, *((view,) for view in read)], [(view,) for view in written]
         )
 
-    def Print(self, i: Any, node: int) -> None:  # noqa: N802
+    def Print(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         self.do(i, node, None, [(view,) for view in leaves(self.use(i.id, node))], [])
 
-    def AssertEq(self, i: Any, node: int) -> None:  # noqa: N802
+    def AssertEq(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         shown = [*leaves(self.use(i.value, node)), *leaves(self.use(i.expected, node))]
         self.do(i, node, None, [(view,) for view in shown], [])
 
-    def Return(self, i: Any, node: int) -> None:  # noqa: N802
+    def Return(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         self.result = self.use(i.id, node)
 
-    def Record(self, i: Any, node: int) -> None:  # noqa: N802
+    def Record(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         if i.event in self.pending:
             raise Unsafe("recorded twice")
         self.pending.add(i.event)
@@ -377,16 +377,16 @@ class Run:
         else:
             self.queue(i.stream, "record", node, i, i.event)
 
-    def Wait(self, i: Any, node: int) -> None:  # noqa: N802
+    def Wait(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         if i.stream is not None:
             self.queue(i.stream, "wait", node, i, i.event)
 
-    def Fork(self, i: Any, node: int) -> None:  # noqa: N802
+    def Fork(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         if any(thread.id == i.new_thread for thread in self.threads):
             raise Unsafe("forked twice")
         self.threads.append(Thread(i.instructions, node, 0, i.new_thread, node))
 
-    def Join(self, i: Any, node: int) -> None:  # noqa: N802
+    def Join(self, i: Any, node: int) -> None:  # noqa: N802  # named as the op
         pass
 
     # The verdict

@@ -97,11 +97,14 @@ class Variable:
 class Writer:
     """Writes one program; `threads` lists of instructions, thread 0 is the main one."""
 
-    def __init__(self, random: Random, threads: int, streams: int) -> None:
+    def __init__(
+        self, random: Random, threads: int, streams: int, *, crowded: bool = False
+    ) -> None:
         self.random = random
+        self.crowded = crowded
         self.bodies: list[list[Instruction]] = [[] for _ in range(threads)]
         self.streams = {
-            STREAM_IDS + index: (random.randint(0, threads - 1), random.choice(GPUS))
+            STREAM_IDS + index: (random.randint(0, threads - 1), self.gpu())
             for index in range(streams)
         }
         for id, (thread, device) in self.streams.items():
@@ -114,6 +117,9 @@ class Writer:
         self.count = 0
         self.known: dict[tuple[Track, Track], int] = {}  # until which number of the second
         self.pushed = {id: Task(thread, None) for id, (thread, _) in self.streams.items()}
+
+    def gpu(self) -> str:
+        return GPUS[0] if self.crowded else self.random.choice(GPUS)
 
     # Order
 
@@ -209,7 +215,7 @@ class Writer:
         if not fits:
             return None
         id, thread = self.random.choice(fits)
-        if self.random.randint(0, 3) == 0:  # of another thread
+        if self.random.randint(0, 3) == 0:  # a stream of another thread
             thread = self.random.randint(0, len(self.bodies) - 1)
         return Task(thread, id)
 
@@ -226,11 +232,11 @@ class Writer:
     # Tasks
 
     def allocate(self) -> None:
-        task, device = self.host(), self.random.choice(DEVICES)
+        task, device = self.host(), self.gpu() if self.crowded else self.random.choice(DEVICES)
         scalar = self.random.randint(0, 3) == 0
-        length = 1 if scalar else self.random.randint(0, 6)
+        length = 1 if scalar else self.random.randint(0, 2 if self.crowded else 6)
         memory = Memory(device, length)
-        more = self.place(task, memory) if self.random.randint(0, 1) else {}
+        more = self.place(task, memory) if self.crowded or self.random.randint(0, 1) else {}
         variable = Variable(memory, list(range(length)), task, True, scalar)
         id = self.bind(variable)
         made = allocate(id, SCALAR if scalar else array(length), device, **more)
@@ -239,7 +245,7 @@ class Writer:
 
     def place(self, task: Task, memory: Memory) -> dict[str, int]:
         """Finds bytes of the arena, often such that were used before."""
-        offset = 64 * self.random.randint(0, 1)
+        offset = 64 * self.random.randint(0, 2 if self.crowded else 1)
         taken = range(offset, offset + 32 * memory.whole)
         earlier = [
             other
@@ -394,7 +400,7 @@ class Writer:
             self.retired.append((dead, task))
 
 
-__all__ = ["program", "programs"]
+__all__ = ["program", "programs", "queues"]
 
 TASKS = (
     *("allocate", "fill", "transfer", "free") * 2,
@@ -402,16 +408,29 @@ TASKS = (
 )
 
 
+BUSY = ("allocate", "allocate", "fill", "fill", "fill", "transfer", "free", "free")
+
+
 def program(
-    random: Random, threads: int = 1, streams: int = 0, least: int = 10, most: int = 40
+    random: Random,
+    threads: int = 1,
+    streams: int = 0,
+    least: int = 10,
+    most: int = 40,
+    *,
+    crowded: bool = False,
 ) -> dict[str, Any]:
-    """A valid program. Threads are forked at its start, the later ones inside one another."""
+    """A valid program. Threads are forked at its start, the later ones inside one another.
+
+    `crowded`: all memory lies in one small arena of a GPU, so that its bytes are used again and
+    again.
+    """
     count = random.randint(1, threads)
-    writer = Writer(random, count, random.randint(0, streams))
+    writer = Writer(random, count, random.randint(min(streams, crowded), streams), crowded=crowded)
     for _ in range(4):
         writer.allocate()
     for _ in range(random.randint(least, most)):
-        getattr(writer, random.choice(TASKS))()
+        getattr(writer, random.choice(BUSY if crowded else TASKS))()
     main, *others = writer.bodies
     inner: list[Instruction] = []
     for thread in range(len(others), 0, -1):
@@ -432,3 +451,26 @@ def programs(
     return st.randoms(use_true_random=False).map(
         lambda random: program(random, threads, streams, least, most)
     )
+
+
+def queues(random: Random, steps: int = 14) -> dict[str, Any]:
+    """Threads that queue Records and Waits on streams which they share.
+
+    Each Wait is written after its Record, so some order of the queues goes on; others may not.
+    """
+    threads, streams = random.randint(2, 4), random.randint(1, 3)
+    bodies: list[list[Instruction]] = [[stream(id) for id in range(streams)]]
+    bodies += [[] for _ in range(threads - 1)]
+    events = 0
+    for _ in range(random.randint(4, steps)):
+        body, on = random.choice(bodies), random.randrange(streams)
+        own = on if random.random() < 0.8 else None
+        if events and random.random() < 0.5:
+            body.append(wait(random.randrange(max(0, events - 4), events), own))
+        else:
+            body.append(record(events, own))
+            events += 1
+    opened = bodies[0][:streams]
+    forks = [fork(id, *body) for id, body in enumerate(bodies) if id]
+    joins = [join(id) for id in range(1, threads)]
+    return document(*opened, *forks, *bodies[0][streams:], *joins)
