@@ -55,7 +55,7 @@ def command(
     document = None
     try:
         document = load(program)
-        diagnostics = validate(document, limits).diagnostics
+        diagnostics = validate(document, limits, operands=False).diagnostics
     except InvalidProgram as error:
         diagnostics = error.diagnostics
     if json:
