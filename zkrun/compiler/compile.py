@@ -24,8 +24,8 @@ from zkrun.compiler.type3.calls import lower
 from zkrun.compiler.type3.chunk import Chunk
 from zkrun.compiler.type3.chunk import gpu as is_gpu
 from zkrun.compiler.type3.emit import emit
-from zkrun.compiler.type3.plan import DoesNotFit, Plan, plan
-from zkrun.compiler.type3.predict import Prediction, predict
+from zkrun.compiler.type3.plan import DoesNotFit, Pace, Plan, plan
+from zkrun.compiler.type3.predict import Prediction, call_seconds, predict
 from zkrun.compiler.type3.tracks import Schedule, schedule
 from zkrun.errors import ResourceLimit, UsageError
 from zkrun.program import types
@@ -204,7 +204,8 @@ def compile_placed(graph: Graph, machine: Machine) -> Compiled:
     """The program of a graph as it is, each vertex on its device, in its order. DoesNotFit."""
     devices = _devices(graph)
     memory = machine.memory
-    fixed = {**_workspaces(graph, devices, machine), "cpu": _held(graph)}
+    calls = _calls(graph)
+    fixed = {**_workspaces(calls, devices, machine), "cpu": _held(graph)}
     budgets: dict[str, int | None] = {}
     for device, most in memory.items():
         taken = fixed.get(device, 0)
@@ -213,7 +214,7 @@ def compile_placed(graph: Graph, machine: Machine) -> Compiled:
         budgets[device] = None if most is None else (most - taken) // _PAGE * _PAGE
     if machine.disk:
         budgets["disk"] = None
-    found = _planned(graph, devices, budgets)
+    found = _planned(graph, devices, budgets, _pace(calls, devices, machine.rates))
     order = schedule(found.chunk)
     peak = {
         device: found.chunk.memory.get(device, 0) + fixed.get(device, 0)
@@ -244,17 +245,19 @@ def _devices(graph: Graph) -> list[str]:
     return [first[index] for index in range(len(graph.vertices))]
 
 
-def _planned(graph: Graph, devices: Sequence[str], budgets: Mapping[str, int | None]) -> Plan:
+def _planned(
+    graph: Graph, devices: Sequence[str], budgets: Mapping[str, int | None], pace: Pace
+) -> Plan:
     """The plan. A device's budget binds it only where it would take more without one.
 
     Where values have to leave a GPU, they are copied out as early as can be.
     """
     binding: dict[str, int | None] = dict.fromkeys(budgets)
     while True:
-        found = plan(graph, devices, binding)
+        found = plan(graph, devices, binding, pace)
         if found.spilled:
             with suppress(DoesNotFit):  # copies that are made early take room on the CPU
-                found = plan(graph, devices, binding, found.spilled)
+                found = plan(graph, devices, binding, pace, found.spilled)
         over = {
             device: most
             for device, most in budgets.items()
@@ -307,13 +310,14 @@ def _held(graph: Graph) -> int:
     return sum(types.size(memory_type(typ), graph.curve_record) for typ in typs)
 
 
-def _workspaces(graph: Graph, devices: Sequence[str], machine: Machine) -> dict[str, int]:
-    """The memory that the calls on each GPU take beside their operands."""
-    calls: dict[str, list[Call]] = {}
-    for vertex, device in zip(graph.vertices, devices, strict=True):
+def _calls(graph: Graph) -> list[Call | None]:
+    """What each vertex calls; None for one that is no function."""
+    found: list[Call | None] = []
+    for vertex in graph.vertices:
         operands = tuple(graph.type(value) for value in vertex.operands)
-        lowered = lower(vertex.operation, operands, vertex.types) if is_gpu(device) else None
+        lowered = lower(vertex.operation, operands, vertex.types)
         if lowered is None:
+            found.append(None)
             continue
         call, _ = resolve_call(
             FunctionEntry(lowered.function, dict(lowered.params)),
@@ -321,6 +325,26 @@ def _workspaces(graph: Graph, devices: Sequence[str], machine: Machine) -> dict[
             tuple(map(memory_type, vertex.types)),
             tuple(memory_type(operands[index]) for index in lowered.reads),
         )
-        if call is not None:
-            calls.setdefault(device, []).append(call)
-    return {device: machine.workspace(*found) for device, found in calls.items()}
+        found.append(call)
+    return found
+
+
+def _workspaces(
+    calls: Sequence[Call | None], devices: Sequence[str], machine: Machine
+) -> dict[str, int]:
+    """The memory that the calls on each GPU take beside their operands."""
+    found: dict[str, list[Call]] = {}
+    for call, device in zip(calls, devices, strict=True):
+        if call is not None and is_gpu(device):
+            found.setdefault(device, []).append(call)
+    return {device: machine.workspace(*some) for device, some in found.items()}
+
+
+def _pace(calls: Sequence[Call | None], devices: Sequence[str], rates: Rates) -> Pace:
+    """How long each vertex takes, by the rates of the machine."""
+    seconds = [
+        call_seconds(call, device, rates) if call else 0.0
+        for call, device in zip(calls, devices, strict=True)
+    ]
+    rate = rates.link("cpu", "gpu:0")
+    return Pace(seconds, 1 / rate if rate else 0.0)

@@ -39,10 +39,10 @@ from zkrun.compiler.type3.space import Space
 from zkrun.program import types
 from zkrun.program.signature import arguments_of
 
-__all__ = ["DoesNotFit", "Plan", "plan"]
+__all__ = ["DoesNotFit", "Pace", "Plan", "plan"]
 
-_AHEAD = 4
-"""Vertices whose operands are brought ahead of time."""
+_AHEAD = 16
+"""Vertices at most whose operands are brought ahead of time."""
 
 _SMALL = 4096
 """Bytes up to which a value is sent at once to wherever it will be needed."""
@@ -59,6 +59,14 @@ class DoesNotFit(Exception):
         self.device, self.nbytes, self.what = device, nbytes, what
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long things take: each vertex, and a byte on its way to a GPU, in seconds."""
+
+    vertices: Sequence[float]
+    byte: float
+
+
 @dataclass(slots=True)
 class Plan:
     """A chunk with addresses, and what the plan had to do: bytes that left each device for lack of
@@ -73,6 +81,7 @@ def plan(
     graph: Graph,
     devices: Sequence[str],
     budgets: Mapping[str, int | None],
+    pace: Pace,
     spilled: Iterable[Value] = (),
 ) -> Plan:
     """The chunk of a graph whose vertices run in order on `devices`.
@@ -81,7 +90,7 @@ def plan(
     only where it has an entry. `spilled` are values that will have to leave their GPU: they are
     copied to the CPU as soon as they are there, so that leaving takes no time. Raises DoesNotFit.
     """
-    planner = _Planner(graph, devices, budgets, frozenset(spilled))
+    planner = _Planner(graph, devices, budgets, pace, frozenset(spilled))
     planner.run()
     return planner.plan
 
@@ -92,11 +101,13 @@ class _Planner:
         graph: Graph,
         devices: Sequence[str],
         budgets: Mapping[str, int | None],
+        pace: Pace,
         spilled: frozenset[Value],
     ) -> None:
         self.graph = graph
         self.devices = devices
         self.budgets = budgets
+        self.pace = pace
         self.early = spilled
         self.live: Liveness = liveness(graph, devices)
         self.chunk = Chunk(graph.curve)
@@ -519,26 +530,36 @@ class _Planner:
                 self._try_bring(value, "cpu")
 
     def _ahead(self, position: int) -> None:
-        """Brings operands of the next vertices, if what is needed later makes room."""
-        for later in range(position + 1, min(position + 1 + _AHEAD, len(self.graph.vertices))):
+        """Brings operands of the next vertices, while this one runs.
+
+        Where there is room anyway, all of them. What is needed later leaves for them only if they
+        would else come too late: if bringing all that is needed until then takes longer than
+        computing what comes before.
+        """
+        computing = copying = 0.0
+        last = min(position + 1 + _AHEAD, len(self.graph.vertices))
+        for later in range(position + 1, last):
             vertex, device = self.graph.vertices[later], self.devices[later]
-            if not gpu(device) or vertex.operation.is_view:
+            computing += self.pace.vertices[later - 1]
+            moved = isinstance(vertex.operation, op.Concatenate | op.Update)
+            if not gpu(device) or vertex.operation.is_view or moved:
                 continue
             for operand in vertex.operands:
                 base = self.live.views[operand].base
                 if base.vertex >= position or not self.copies.get(base):
                     continue
-                if isinstance(vertex.operation, op.Concatenate | op.Update):
-                    continue
-                if not self._try_fetch(operand, device, later):
+                if device not in self.copies[base]:
+                    copying += self.pace.byte * self._nbytes(operand)
+                patience = later if copying >= computing else len(self.graph.vertices)
+                if not self._try_fetch(operand, device, patience) and copying >= computing:
                     return
 
-    def _try_fetch(self, value: Value, device: str, needed: int) -> bool:
+    def _try_fetch(self, value: Value, device: str, patience: int) -> bool:
         viewed = self.live.views[value]
         if device in self.copies[viewed.base]:
             return True
         key = value if viewed.metas and self._is_part(value, viewed.base) else viewed.base
-        return self._try_bring(key, device, needed)
+        return self._try_bring(key, device, patience)
 
     def _try_bring(self, value: Value, device: str, patience: float = float("inf")) -> bool:
         """Brings a value if there is room. It is not held there."""

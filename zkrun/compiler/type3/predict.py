@@ -15,9 +15,10 @@ from zkrun.compiler.type3.calls import resolve
 from zkrun.compiler.type3.chunk import Call, Chunk, Instruction, Register, Transfer, Type2, gpu
 from zkrun.compiler.type3.tracks import HOST, Queue, Schedule
 from zkrun.program import types
+from zkrun.program.signature import Call as ResolvedCall
 from zkrun.program.signature import Cost
 
-__all__ = ["Prediction", "predict"]
+__all__ = ["Prediction", "call_seconds", "predict"]
 
 ISSUE_SECONDS = 6e-6
 """What the main thread takes for an instruction of a stream."""
@@ -29,8 +30,8 @@ MSM_SECONDS = 0.5e-3
 """What a multi-scalar multiplication takes on a GPU beside its additions: sorting, and the steps at
 its end, which have little to do side by side."""
 
-RANDOM_SECONDS = 15e-9
-"""What a random element takes to be drawn and reduced, on one thread."""
+RANDOM_SECONDS = 2e-9
+"""What a random element takes to be drawn and reduced, on some ten threads."""
 
 STEP_SECONDS = 0.5e-6
 """What any other instruction takes at least."""
@@ -80,6 +81,16 @@ def predict(chunk: Chunk, schedule: Schedule, rates: Rates) -> Prediction:
     return Prediction(max([host, *ends.values()]), busy, dict(moved))
 
 
+def call_seconds(call: ResolvedCall, device: str, rates: Rates) -> float:
+    """How long a call takes on a device."""
+    cost = call.signature.cost(call)
+    points = any(isinstance(typ, types.Point | types.PointArray) for typ in call.mutable)
+    kind: Field = "base" if points else "scalar"
+    extra = MSM_SECONDS if call.signature.name == "msm" and gpu(device) else 0.0
+    task = Task("", None, device, kind, cost.multiplications, cost.bytes)  # type: ignore[arg-type]  # rates do not look at its node
+    return extra + rates.seconds(task)
+
+
 def _add(sums: dict[str, float], key: str, seconds: float) -> None:
     sums[key] = sums.get(key, 0.0) + seconds
 
@@ -113,13 +124,8 @@ class _Costs:
                 return STEP_SECONDS
 
     def _call(self, instruction: Call) -> float:
-        call = resolve(self.chunk, instruction)
         device = self.chunk.registers[instruction.written[0]].device
-        cost = call.signature.cost(call)
-        points = any(isinstance(typ, types.Point | types.PointArray) for typ in call.mutable)
-        kind: Field = "base" if points else "scalar"
-        extra = MSM_SECONDS if instruction.function == "msm" and gpu(device) else 0.0
-        return extra + self._task(device, kind, cost, None)
+        return STEP_SECONDS + call_seconds(resolve(self.chunk, instruction), device, self.rates)
 
     def _copy(self, source: Register, target: Register) -> float:
         nbytes = types.size(source.typ, self.chunk.curve_record)

@@ -13,7 +13,7 @@ main thread joins before anything touches them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -21,13 +21,12 @@ from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type3.chunk import (
     Call,
     Chunk,
-    Free,
     Instruction,
-    Malloc,
     Move,
+    SetPolyMeta,
+    Sliced,
     Track,
     Transfer,
-    Tuple,
     Type2,
     gpu,
 )
@@ -73,53 +72,117 @@ class Schedule:
 
 
 @dataclass(slots=True)
-class _Accesses:
-    """The last instructions of each queue that wrote and that read some memory."""
+class _Segment:
+    """Bytes that the same instructions touched: the last of each queue to write, and to read."""
 
+    start: int
+    end: int
     writes: Clock = field(default_factory=dict)
     reads: Clock = field(default_factory=dict)
 
-    def all(self) -> Iterator[tuple[Queue, int]]:
-        yield from self.writes.items()
-        yield from self.reads.items()
 
-
-class _Addresses:
-    """Who touched which addresses of an arena before they were free: disjoint ranges."""
+class _Memory:
+    """Who touched which bytes of an arena, or of a register outside of one: disjoint segments."""
 
     def __init__(self) -> None:
-        self.ranges: list[tuple[int, int, Clock]] = []
+        self.segments: list[_Segment] = []
 
-    def freed(self, start: int, end: int, accesses: _Accesses) -> None:
-        clock: Clock = {}
-        for queue, index in accesses.all():
-            clock[queue] = max(index, clock.get(queue, -1))
-        if start < end:
-            self.ranges.append((start, end, clock))
+    def read(self, start: int, end: int, queue: Queue, index: int) -> Clock:
+        """Notes a read; gives what it has to come after."""
+        before: Clock = {}
+        for segment in self._over(start, end):
+            _latest(before, segment.writes)
+            segment.reads[queue] = index
+        return before
 
-    def taken(self, start: int, end: int) -> Clock:
-        """Those who touched any of these addresses, which are somebody else's from now on."""
-        found: Clock = {}
-        rest: list[tuple[int, int, Clock]] = []
-        for first, last, clock in self.ranges:
-            if last <= start or end <= first:
-                rest.append((first, last, clock))
-                continue
-            for queue, index in clock.items():
-                found[queue] = max(index, found.get(queue, -1))
-            if first < start:
-                rest.append((first, start, clock))
-            if end < last:
-                rest.append((end, last, clock))
-        self.ranges = rest
+    def write(self, start: int, end: int, queue: Queue, index: int) -> Clock:
+        """Notes a write; gives what it has to come after."""
+        before: Clock = {}
+        found = self._over(start, end)
+        for segment in found:
+            _latest(before, segment.writes)
+            _latest(before, segment.reads)
+        if found:
+            at = self._at(start)
+            self.segments[at : at + len(found)] = [_Segment(start, end, {queue: index})]
+        return before
+
+    def _at(self, start: int) -> int:
+        """Where the segment that starts there is, or would be."""
+        return bisect_left(self.segments, start, key=lambda segment: segment.start)
+
+    def _over(self, start: int, end: int) -> list[_Segment]:
+        """The segments that are these bytes: cut where they begin and end, made where none is."""
+        if start >= end:
+            return []
+        at = self._at(start)
+        if at and self.segments[at - 1].end > start:
+            self._cut(at - 1, start)
+        found: list[_Segment] = []
+        place = start
+        while place < end:
+            if at == len(self.segments) or self.segments[at].start > place:
+                following = self.segments[at].start if at < len(self.segments) else end
+                self.segments.insert(at, _Segment(place, min(following, end)))
+            elif self.segments[at].end > end:
+                self._cut(at, end)
+            found.append(self.segments[at])
+            place = self.segments[at].end
+            at += 1
         return found
+
+    def _cut(self, at: int, place: int) -> None:
+        """Makes two segments of one."""
+        whole = self.segments[at]
+        self.segments[at : at + 1] = [
+            _Segment(whole.start, place, dict(whole.writes), dict(whole.reads)),
+            _Segment(place, whole.end, dict(whole.writes), dict(whole.reads)),
+        ]
+
+
+class _Places:
+    """Where the bytes of each register are."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self.chunk = chunk
+        self.memories: dict[object, _Memory] = {}
+        self.parts: dict[int, tuple[int, int] | None] = {}  # elements of the root; None for all
+
+    def view(self, instruction: SetPolyMeta) -> None:
+        """Notes what a view is of."""
+        source, meta = instruction.source, instruction.meta
+        typ = self.chunk.registers[source].typ
+        whole = (0, types.length(typ)) if self.chunk.registers[source].of is None else None
+        part = self.parts.get(source, whole)
+        if part is not None:
+            sliced = isinstance(meta, Sliced)
+            part = (part[0] + meta.start, part[0] + meta.end) if sliced else None  # type: ignore[union-attr]  # a slice
+        self.parts[instruction.target] = part
+
+    def of(self, register: int) -> tuple[_Memory, int, int]:
+        """The memory of a register, and its first byte and that behind its last."""
+        root = self.chunk.root(register)
+        one = self.chunk.registers[root]
+        curve = self.chunk.curve_record
+        part = self.parts.get(register)
+        item = types.element_size(one.typ, curve)
+        first, last = part if part is not None else (0, types.length(one.typ))
+        if one.address is None:
+            memory = self.memories.setdefault(root, _Memory())
+            return memory, first * max(item, 1), last * max(item, 1)
+        memory = self.memories.setdefault(one.device, _Memory())
+        return memory, one.address + first * item, one.address + last * item
+
+    def moved(self, instruction: Move) -> None:
+        """What has no address is known by its register."""
+        if instruction.source in self.memories:
+            self.memories[instruction.target] = self.memories.pop(instruction.source)
 
 
 def schedule(chunk: Chunk) -> Schedule:
     """The queues of a chunk's instructions, and what has to wait for what."""
     found = Schedule()
-    accesses: dict[int, _Accesses] = {}  # by the register that owns the memory
-    addresses: dict[str, _Addresses] = {}
+    places = _Places(chunk)
     known: dict[Queue, Clock] = {HOST: {}}
     clocks: dict[int, Clock] = {}  # what is known to have run, once an instruction has
     with_gpus = any(gpu(register.device) for register in chunk.registers)
@@ -129,35 +192,20 @@ def schedule(chunk: Chunk) -> Schedule:
             queue = f"thread {index}", Track.CPU
             found.aside.append(index)
         found.queues.append(queue)
-        match instruction:
-            case Malloc(register):
-                one = chunk.registers[register]
-                accesses[register] = _Accesses()
-                if one.address is not None:
-                    span = addresses.setdefault(one.device, _Addresses())
-                    end = one.address + types.size(one.typ, chunk.curve_record)
-                    accesses[register].writes = span.taken(one.address, end)
-                continue
-            case Free(register):
-                one = chunk.registers[register]
-                if one.address is not None:
-                    end = one.address + types.size(one.typ, chunk.curve_record)
-                    addresses[one.device].freed(one.address, end, accesses[register])
-                continue
-            case Move(source, target):
-                accesses[target] = accesses.pop(source)
-                continue
-            case Tuple():
-                continue
-            case _:
-                pass
+        if isinstance(instruction, SetPolyMeta):
+            places.view(instruction)
+        elif isinstance(instruction, Move):
+            places.moved(instruction)
         written, read = _touched(instruction)
+        if not written and not read:
+            continue
         before: Clock = {}
         for register in read:
-            _latest(before, _of(accesses, chunk, register).writes)
+            memory, start, end = places.of(register)
+            _latest(before, memory.read(start, end, queue, index))
         for register in written:
-            _latest(before, _of(accesses, chunk, register).writes)
-            _latest(before, _of(accesses, chunk, register).reads)
+            memory, start, end = places.of(register)
+            _latest(before, memory.write(start, end, queue, index))
         mine = known.setdefault(queue, {})
         if queue is not HOST:  # what the main thread knew when it queued this
             _latest(mine, known[HOST])
@@ -174,12 +222,6 @@ def schedule(chunk: Chunk) -> Schedule:
         if queue is not HOST:
             mine[queue] = index
             clocks[index] = dict(mine)
-        for register in written:
-            of = _of(accesses, chunk, register)
-            of.writes, of.reads = {queue: index}, {}
-        for register in read:
-            if register not in written:
-                _of(accesses, chunk, register).reads[queue] = index
     return found
 
 
@@ -209,11 +251,6 @@ def _latest(clock: Clock, other: Clock) -> None:
     for queue, index in other.items():
         if clock.get(queue, -1) < index:
             clock[queue] = index
-
-
-def _of(accesses: dict[int, _Accesses], chunk: Chunk, register: int) -> _Accesses:
-    """The accesses of the memory of a register; those of inputs and constants start with none."""
-    return accesses.setdefault(chunk.root(register), _Accesses())
 
 
 def _touched(instruction: Instruction) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -16,11 +16,14 @@ __all__ = ["SIGNATURES", "Ntt", "default_root"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=PARAMS)
 class Ntt:
-    """`inverse`: undo it. `coset`: g, not 0. `root`: ω, a primitive n-th root of unity."""
+    """`inverse`: undo it. `coset`: g, not 0. `root`: ω, a primitive n-th root of unity. `tables`:
+    whether a GPU may keep a table as long as the array, which is faster; a hint, which never
+    changes the result."""
 
     inverse: Flag = False
     coset: Integer = 1
     root: Integer | None = None
+    tables: Flag = True
 
 
 def default_root(n: int, modulus: int, root_of_unity: int, two_adicity: int) -> int:

@@ -29,6 +29,7 @@ from zkrun.compiler.type2.passes.rotations import place_views
 from zkrun.compiler.type2.passes.schedule import schedule_vertices
 from zkrun.compiler.type2.passes.split import split_domains
 from zkrun.compiler.type2.passes.sums import Workspace, cut_sums, no_workspace
+from zkrun.compiler.type2.passes.tables import drop_tables
 from zkrun.compiler.type2.passes.transforms import mend_transforms
 
 __all__ = ["PASSES", "Pass", "Target"]
@@ -102,6 +103,11 @@ PASSES: tuple[Pass, ...] = (
         "chunk",
         "large arithmetic runs in slices",
         lambda graph, target: chunk_fused(graph, target.most),
+    ),
+    Pass(
+        "tables",
+        "transforms keep no long tables where memory is short",
+        lambda graph, target: drop_tables(graph, target.most),
     ),
     _plain("dead", "what no result needs any more is left out", remove_dead),
     _plain("schedule", "every value is computed where it is first needed", schedule_vertices),

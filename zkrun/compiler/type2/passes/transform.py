@@ -27,11 +27,11 @@ class Transform(NamedTuple):
 
 
 def transform_of(vertex: Vertex) -> Transform | None:
-    """The transform that a vertex is; None for one with a root or twiddles of its own."""
+    """The transform that a vertex is; None for one with a root, twiddles or a hint of its own."""
     operation = vertex.operation
     if not isinstance(operation, op.Call) or operation.function != "ntt":
         return None
     params = operation.parameters()
-    if len(vertex.operands) != 1 or params.get("root") is not None:
+    if len(vertex.operands) != 1 or params.get("root") is not None or "tables" in params:
         return None
     return Transform(bool(params.get("inverse", False)), parse_integer(params.get("coset", 1)))
