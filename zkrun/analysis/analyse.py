@@ -72,7 +72,7 @@ def analyse(
         machine.done = []
     with paused_collector():
         with suppress(Enough):
-            _walk(machine, check_image)
+            _walk(machine, check_image, Effort(steps))
         forecast = machine.ledger.forecast(program, machine.order)
         if limits and not reporter.errors:
             check_limits(forecast, limits, reporter)
@@ -84,11 +84,14 @@ def analyse(
         )
 
 
-def _walk(machine: Machine, check_image: ImageCheck) -> None:
-    """Makes all findings but those of limits. Raises Enough where there are too many."""
+def _walk(machine: Machine, check_image: ImageCheck, effort: Effort) -> None:
+    """Makes all findings but those of limits. Raises Enough where there are too many.
+
+    `effort` is for the constants, the machine has its own.
+    """
     reporter = machine.report
     machine.calls.open(reporter)
-    check_constants(machine.program, reporter, check_image)
+    check_constants(machine.program, reporter, check_image, effort)
     try:
         machine.run()
     except Exhausted:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
 from zkrun.algebra.curves import Curve
+from zkrun.analysis.effort import Effort, Exhausted
 from zkrun.analysis.points import point_fault
 from zkrun.analysis.reporter import Reporter
 from zkrun.analysis.rules import constants as rules
@@ -28,20 +29,41 @@ ImageCheck: TypeAlias = Callable[[Typ, bytes, Encoding, Curve], ImageFault | Non
 """Finds the first element of a memory image, of as many bytes as its type has, that is no value."""
 
 _PIECE = 1 << 20
+_SUBGROUP = 200  # steps to see whether a point lies in the subgroup
 
 
-def check_constants(program: Program, report: Reporter, check_image: ImageCheck) -> None:
+def check_constants(
+    program: Program, report: Reporter, check_image: ImageCheck, effort: Effort
+) -> None:
     """Checks the data of every constant; one finding for each at most."""
     digests: dict[tuple[Path, int, int], str] = {}
+
+    def checked(typ: Typ, image: bytes, encoding: Encoding, curve: Curve) -> ImageFault | None:
+        group = typ.group if isinstance(typ, types.Point | types.PointArray) else None
+        cofactors = {"g1": curve.g1_cofactor, "g2": curve.g2_cofactor}
+        if group is not None and cofactors[group] != 1:
+            effort.spend(_SUBGROUP * types.length(typ))
+        return check_image(typ, image, encoding, curve)
+
     for index, constant in enumerate(program.constants):
         path = f"/constants/{index}/data"
-        match constant.data:
-            case Values():
-                _values(program, report, constant, constant.data, path, check_image)
-            case Bytes():
-                _bytes(program, report, constant, constant.data, path, check_image)
-            case File():
-                _file(program, report, constant, constant.data, path, digests)
+        try:
+            match constant.data:
+                case Values():
+                    _values(program, report, constant, constant.data, path, checked)
+                case Bytes():
+                    _bytes(program, report, constant, constant.data, path, checked)
+                case File():
+                    _file(program, report, constant, constant.data, path, digests)
+        except Exhausted:
+            report.add(
+                rules.TOO_MANY_POINTS,
+                f"the points of this {constant.typ} and of the constants before it are more than "
+                "are checked in a document",
+                path=path,
+                help="keep them in a file beside the program",
+            )
+            return
 
 
 def _values(

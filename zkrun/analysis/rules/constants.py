@@ -53,6 +53,15 @@ WRONG_DIGEST = Rule(
     "The SHA-256 of the `nbytes` from `offset` is not the one that the program states. The file "
     "is not the one that the program was made for, or is damaged.",
 )
+TOO_MANY_POINTS = Rule(
+    "ZK097",
+    "more points in the document than are checked",
+    "constants",
+    "Whether a point lies in the subgroup of order r takes some hundred microseconds where the "
+    "group has a cofactor (all but G1 of BN254), so the document itself holds at most some forty "
+    "thousand of such points. More belong into files beside the program, whose contents are "
+    "trusted or compared with a sha256.",
+)
 
 RULES = (
     WRONG_SHAPE,
@@ -62,4 +71,5 @@ RULES = (
     FILE_OUTSIDE,
     FILE_TOO_SHORT,
     WRONG_DIGEST,
+    TOO_MANY_POINTS,
 )
