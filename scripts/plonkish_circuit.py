@@ -146,7 +146,7 @@ class Circuit:
         """A witness, from numbers that a seed gives, and the public inputs p that go with it."""
         source = random.Random(seed)
         table = min(self.usable, MOST_TABLE_ROWS)
-        b = [source.randrange(table) for _ in range(self.steps)]
+        b = [source.randrange(1, table) for _ in range(self.steps)]
         e = [number * number % self.r for number in b]
         a = [source.randrange(self.r), *e]
         c = [source.randrange(self.r)]

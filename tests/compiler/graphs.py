@@ -470,6 +470,9 @@ def _interpolate(author: _Author) -> None:
 
 def _assemble(author: _Author) -> None:
     author.call("assemble_poly", *[author.scalar() for _ in range(author.index(5))])
+    point = author.any(lambda typ: isinstance(typ, PointType))
+    if point is not None:
+        author.call("assemble_points", *[point] * (1 + author.index(3)))
 
 
 def _absorb(author: _Author) -> None:

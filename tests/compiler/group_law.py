@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from py_ecc import optimized_bls12_381
+from py_arkworks_bls12381 import G1Point
 from zksnake import ecc
 
 from zkrun.algebra.curves import CURVES
@@ -115,20 +115,20 @@ def decompress_g1(curve: str, encoded: bytes) -> Point:
         if x >= record.q or y * y % record.q != square or len(found) != 1:
             raise NotAPoint(encoded.hex())
         point = found[0]
-        if not little and not _is_in_subgroup(point):
+        if not little and not _is_in_subgroup(encoded):
             raise NotAPoint(encoded.hex())
     if compress(curve, "g1", point) != encoded:
         raise NotAPoint(encoded.hex())
     return point
 
 
-def _is_in_subgroup(point: Any) -> bool:
+def _is_in_subgroup(encoded: bytes) -> bool:
     """Whether r kills this point of the curve BLS12-381; all points of BN254 are in its group."""
-    field = optimized_bls12_381.FQ
-    x, y = point
-    projective = (field(x), field(y), field(1))
-    multiple = optimized_bls12_381.multiply(projective, CURVES["bls12_381"].r)
-    return bool(optimized_bls12_381.is_inf(multiple))
+    try:
+        G1Point.from_compressed_bytes(encoded)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -475,6 +475,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "permute": _permute,
     "interpolate": _interpolate,
     "assemble_poly": lambda room, vertex, params, *scalars: [list(scalars)],
+    "assemble_points": lambda room, vertex, params, *points: [list(points)],
     "hash_transcript": _absorb(write=False),
     "write_transcript": _absorb(write=True),
     "squeeze_scalar": lambda room, vertex, params, transcript: transcript.squeeze(),

@@ -89,6 +89,15 @@ def test_encodings_of_points(curve: str) -> None:
         decompress_g1(curve, b"\xff" * len(encoded))
 
 
+def test_points_outside_of_the_group_are_none() -> None:
+    """x = 4 is on BLS12-381, as about half of all x are, but its order is not r."""
+    record = CURVES["bls12_381"]
+    y = pow(4**3 + record.b, (record.q + 1) // 4, record.q)
+    assert (y * y - 4**3 - record.b) % record.q == 0
+    with pytest.raises(NotAPoint):
+        decompress_g1("bls12_381", compress("bls12_381", "g1", (4, y)))
+
+
 def test_challenges() -> None:
     """By hashlib in one line, and that transcripts are values."""
     empty = Transcript("blake2b", "bn254")
