@@ -10,6 +10,8 @@ import importlib
 import json
 import os
 import random
+import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
@@ -31,6 +33,7 @@ from zkrun.compiler.type2.graph import Graph
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 MORE = [int(k) for k in os.environ.get("ZKRUN_PLONKISH_K", "").split(",") if k]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SCRIPTS.parent)}
 SHARES = (1000, 500, 250, 125)  # thousandths of what the proof takes on a GPU without a limit
 
 
@@ -207,3 +210,28 @@ def test_compiled_proofs_are_the_same_in_little_memory(
             assert measured(outcome, "gpu:0") <= budget
     (proof,) = proofs
     verify(case.key, case.witness["p"], bytes.fromhex(proof))
+
+
+def test_the_commands_that_the_script_prints(tmp_path: Path) -> None:
+    folder = tmp_path / "proof"
+
+    def run(*command: str | Path) -> str:
+        return subprocess.run(
+            [sys.executable, *command], env=ENVIRONMENT, capture_output=True, text=True, check=True
+        ).stdout
+
+    printed = run(SCRIPTS / "plonkish.py", "build", "--k", "4", "--out", folder)
+    compiling, running = (shlex.split(line)[1:] for line in printed.splitlines())
+    run("-m", "zkrun", *compiling)
+    result = json.loads(run("-m", "zkrun", *running, "--gpu", "virtual"))
+    key = json.loads((folder / "verifying_key.json").read_text())
+    public = script("plonkish").Circuit("bn254", 4).witness(seed=0)["p"]
+    verify(key, public, bytes.fromhex(result["values"]))
+
+
+@pytest.mark.parametrize("k", ["3", "27"])
+def test_sizes_that_cannot_be(k: str, tmp_path: Path) -> None:
+    command = [sys.executable, SCRIPTS / "plonkish.py", "build", "--k", k, "--out", tmp_path]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--k is between 4 and 26" in done.stderr
