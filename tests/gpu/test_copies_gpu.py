@@ -1,6 +1,8 @@
 """Copies that happen again and again: through pinned slabs first, then from locked pages."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from gpu_values import images, opened, place
@@ -12,8 +14,11 @@ from zkrun.devices.cpu.pool import Pool
 from zkrun.devices.cuda import copies
 from zkrun.devices.host import address_of
 from zkrun.devices.pages import SEGMENT, locked
-from zkrun.devices.registry import describe_devices
+from zkrun.devices.registry import close_devices, describe_devices, open_devices
+from zkrun.program.decode import decode
 from zkrun.program.types import ScalarArray
+from zkrun.runtime.constants import LoadedConstant, load_constants
+from zkrun.runtime.constants import place as place_constant
 
 pytestmark = pytest.mark.gpu
 
@@ -89,6 +94,54 @@ def test_inputs_are_locked_until_they_go(devices: dict[str, Device]) -> None:
     assert gpu.read(there) == image
     locked.unlock(*where)
     gpu.free(there.block)
+
+
+def constant(folder: Path, n: int, lead: int) -> LoadedConstant:
+    """An array in a file, with other data before and behind it."""
+    (folder / "c").write_bytes(bytes(lead) + images(BN254, n, 5) + b"more")
+    data = {"file": "c", "offset": lead, "nbytes": 32 * n, "encoding": "montgomery"}
+    entry = {"name": "c", "typ": {"kind": "ScalarArray", "len": n}, "device": "cpu", "data": data}
+    body = [{"op": "LoadConstant", "src": 0, "dst": 0}, {"op": "Return", "id": 0}]
+    head = {"format": "zkrun", "version": 1, "curve": "bn254", "functions": [], "inputs": []}
+    whole = {**head, "constants": [entry], "instructions": body}
+    return load_constants(decode(json.dumps(whole).encode(), folder=folder))[0]
+
+
+@pytest.mark.parametrize("lead", [0, 64, 4096 + 2080])
+@pytest.mark.parametrize("n", [3000, 1 << 18, SEGMENT // 32 + 777])
+def test_constants_in_files_are_locked_from_run_to_run(tmp_path: Path, n: int, lead: int) -> None:
+    one, image = constant(tmp_path, n, lead), images(BN254, n, 5)
+    for run in range(3):
+        devices = open_devices(("cpu", "gpu:0"), gpu="real")
+        data = place_constant(one, devices["cpu"], BN254)
+        there = place(devices["gpu:0"], ScalarArray(n), "slice")
+        for time in range(4):
+            devices["gpu:0"].write(there, bytes(32 * n))
+            devices["gpu:0"].copy(there, data)
+            assert devices["gpu:0"].read(there) == image
+            is_locked = all(part[2] for part in locked.parts(data.address, 32 * n))
+            assert is_locked == (run > 0 or time > 0)
+        pages = -(-(32 * n + lead % 4096) // 4096) * 4096
+        assert devices["cpu"].account.current == pages
+        close_devices(devices)
+    one.close()
+    assert not locked.overlap(data.address, 32 * n)
+    assert devices["cpu"].account.current == 0
+
+
+def test_a_limit_keeps_constants_from_being_locked(tmp_path: Path) -> None:
+    n = 1 << 18
+    one, image = constant(tmp_path, n, 64), images(BN254, n, 5)
+    with opened("cpu", "gpu:0", limits={"cpu": 32 * n}) as devices:
+        data = place_constant(one, devices["cpu"], BN254)
+        there = place(devices["gpu:0"], ScalarArray(n))
+        for _ in range(4):
+            devices["gpu:0"].copy(there, data)
+        assert devices["gpu:0"].read(there) == image
+        assert not locked.overlap(data.address, 32 * n)
+        assert devices["cpu"].account.current == 0
+        devices["gpu:0"].free(there.block)
+    one.close()
 
 
 def test_work_and_copies_keep_the_order_of_a_stream(devices: dict[str, Device]) -> None:

@@ -43,9 +43,9 @@ class Account:
     """The bytes of one device of one run. Thread-safe.
 
     Bytes count from the moment they are reserved, touched or not. Files that are mapped as
-    constants do not count: the system may drop their pages at any time. The workspace of kernels
-    counts in `current` and `peak`, but not against the limit, so that whether a program keeps to it
-    never depends on timing.
+    constants do not count: the system may drop their pages at any time. The workspace of kernels,
+    and pages of files that are locked for a GPU, count in `current` and `peak`, but not against the
+    limit, so that whether a program keeps to it never depends on timing.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-__all__ = ["SEGMENT", "LockedPages", "locked"]
+__all__ = ["SEGMENT", "Lock", "LockedPages", "locked"]
 
 SEGMENT = 32 << 20
 """Bytes that are locked together."""
@@ -94,7 +94,7 @@ class LockedPages:
             if self.overlap(start, end - start):
                 return
             copied = self._copied.get(start, 0)
-            if copied < end - start:
+            if copied < max(1, end - start - 2 * _PAGE):  # its first and last page may hold less
                 self._copied[start] = copied + nbytes
                 return
             undo = lock(start, end - start)

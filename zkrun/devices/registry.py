@@ -9,8 +9,8 @@ that names a module or object of the same form:
 - `missing() -> str | None`, optional: why there are none, and what to install.
 - `warm(notify) -> list[Warmed]`, optional: prepares ahead of time what runs would prepare when they
   first need it; `notify` is told how far it is.
-- `workspace(call) -> int`, optional: the most bytes of scratch that its kernels take for a call,
-  whether or not there is such a device here.
+- `workspace(calls) -> int`, optional: the most bytes that its kernels take beside operands for a
+  run with these calls on one stream, whether or not there is such a device here.
 
 `cpu` and `disk` are opened by the folder of that name. `gpu:N` is opened by the `virtual` folder
 where the run asks for virtual GPUs, and else by the first other kind that describes a device of
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
@@ -158,19 +158,20 @@ def missing_devices() -> list[str]:
     return [reason for reason in reasons if reason]
 
 
-def workspace(device: str, call: Call) -> int:
-    """The most bytes of scratch that a call takes of a GPU's memory, of whichever kind it is.
+def workspace(device: str, calls: Sequence[Call]) -> int:
+    """The most bytes that a run with these calls on one stream takes of a GPU's memory beside their
+    operands, of whichever kind the GPU is: scratch of the largest, tables of all.
 
     0 for other devices: what the CPU's kernels take is not planned.
     """
     if not device.startswith("gpu:"):
         return 0
-    return max((states(call) for states in _workspaces()), default=0)
+    return max((states(calls) for states in _workspaces()), default=0)
 
 
 @cache
-def _workspaces() -> tuple[Callable[[Call], int], ...]:
-    """What each kind of GPU says of the scratch memory of calls."""
+def _workspaces() -> tuple[Callable[[Sequence[Call]], int], ...]:
+    """What each kind of GPU says of the memory that calls take."""
     states = (getattr(kind, "workspace", None) for _, kind in _gpu_kinds())
     return tuple(state for state in states if state is not None)
 

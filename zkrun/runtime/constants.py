@@ -19,6 +19,8 @@ from zkrun.devices.base import Data, Device
 from zkrun.devices.cpu.device import CpuDevice
 from zkrun.devices.disk.device import DiskDevice
 from zkrun.devices.host import address_of
+from zkrun.devices.mapped import MappedFile
+from zkrun.devices.pages import locked
 from zkrun.errors import InvalidProgram
 from zkrun.program.constants import BadFile, BadValue, resolve_file
 from zkrun.program.document import Bytes, Constant, File, Program, Values
@@ -37,7 +39,7 @@ class LoadedConstant:
     constant: Constant
     payload: bytearray | memoryview
     address: int
-    mapping: mmap.mmap | None = None
+    file: MappedFile | None = None
     fd: int | None = None
     offset: int = 0
 
@@ -46,9 +48,14 @@ class LoadedConstant:
         go."""
         if isinstance(self.payload, memoryview):
             self.payload.release()
-        if self.mapping is not None:
+        else:
+            locked.unlock(self.address, len(self.payload))
+            self.payload = bytearray()
+        file, self.file = self.file, None
+        if file is not None:
+            locked.unlock(file.address, file.nbytes)
             with contextlib.suppress(BufferError):
-                self.mapping.close()
+                file.mapping.close()
         if self.fd is not None:
             os.close(self.fd)
             self.fd = None
@@ -88,9 +95,12 @@ def place(loaded: LoadedConstant, device: Device, curve: Curve) -> Data:
     """The constant on its device; on the CPU and the disk where it lies, wherever that can be."""
     typ, nbytes = loaded.constant.typ, len(loaded.payload)
     if isinstance(device, CpuDevice):
-        if loaded.mapping is None:
+        if loaded.file is None:
             device.account.take(nbytes)
-        return whole(typ, curve, device.adopt(loaded.address, nbytes, loaded))
+        else:
+            loaded.file.count_in(device.account)
+        owner = loaded.file or loaded.payload
+        return whole(typ, curve, device.adopt(loaded.address, nbytes, owner))
     if isinstance(device, DiskDevice) and loaded.fd is not None:
         return whole(typ, curve, device.adopt(loaded.fd, loaded.offset, nbytes))
     data = whole(typ, curve, device.allocate(nbytes, None))
@@ -133,9 +143,9 @@ def _map(constant: Constant, form: File, path: Path) -> LoadedConstant:
         mapping = mmap.mmap(
             fd, form.nbytes + lead, access=mmap.ACCESS_READ, offset=form.offset - lead
         )
-        payload = memoryview(mapping)[lead:]
+        file, payload = MappedFile(mapping, _address(mapping)), memoryview(mapping)[lead:]
         cleanup.pop_all()
-        return LoadedConstant(constant, payload, _address(mapping) + lead, mapping, fd, form.offset)
+        return LoadedConstant(constant, payload, file.address + lead, file, fd, form.offset)
 
 
 class _PyBuffer(ctypes.Structure):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from zkrun.devices.base import Device
     from zkrun.devices.registry import DeviceInfo, Settings, Warmed
@@ -37,11 +37,11 @@ def missing() -> str | None:
     return problem()
 
 
-def workspace(call: Call) -> int:
-    """The most bytes of scratch that a call takes, known without a GPU."""
-    from zkrun.devices.cuda.scratch import FIXED, scratch_bytes
+def workspace(calls: Sequence[Call]) -> int:
+    """The most bytes that calls take beside their operands, known without a GPU."""
+    from zkrun.devices.cuda.scratch import workspace_bytes
 
-    return FIXED + scratch_bytes(call)
+    return workspace_bytes(calls)
 
 
 def warm(notify: Callable[[str], None]) -> list[Warmed]:

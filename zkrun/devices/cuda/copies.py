@@ -2,7 +2,8 @@
 
 From and to pages that are locked the GPU copies by itself, and nobody waits. What is not locked
 goes by way of pinned slabs, several at a time, for the driver would copy it with one thread: each
-piece has a slab and a thread of its own, and while one moves, others are filled or emptied.
+piece has a slab and a thread of its own, and while one moves, others are filled or emptied. So that
+several threads share the work, pieces of short copies are shorter than a slab.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from cupy.cuda import runtime
 from zkrun.devices.base import Block
 from zkrun.devices.cpu.pool import Region
 from zkrun.devices.cuda.memory import SLAB, pinned
-from zkrun.devices.pages import locked
+from zkrun.devices.mapped import MappedFile
+from zkrun.devices.pages import Lock, locked
 
 __all__ = ["IMMEDIATE", "at_once", "pieces", "queue", "to_device", "to_host"]
 
@@ -26,20 +28,24 @@ IMMEDIATE = 64 << 10
 
 _TO_DEVICE, _TO_HOST = 1, 2
 _EVENT_FLAGS = 1 | 2  # blocking, without times
-_PORTABLE = 1  # locked for every GPU
+_PORTABLE, _READ_ONLY = 1, 8  # locked for every GPU; memory that cannot be written
 _POPULATE_WRITE = 23  # MADV_POPULATE_WRITE of Linux 5.14
 _THREADS = 8
+_LEAST_PIECE = 2 << 20  # bytes: to hand over shorter ones takes longer than to move them
 
 Piece = tuple[int, int, int]
 """(target, source, bytes)"""
 
 
 def pieces(runs: Iterable[Piece]) -> list[Piece]:
-    """Runs cut to what a slab holds."""
+    """Runs cut to what a slab holds, or less where that keeps more threads at work."""
+    runs = list(runs)
+    share = sum(nbytes for _, _, nbytes in runs) // _THREADS // 4096 * 4096
+    most = min(max(share, _LEAST_PIECE), SLAB)
     return [
-        (target + start, source + start, min(SLAB, nbytes - start))
+        (target + start, source + start, min(most, nbytes - start))
         for target, source, nbytes in runs
-        for start in range(0, nbytes, SLAB)
+        for start in range(0, nbytes, most)
     ]
 
 
@@ -112,10 +118,12 @@ def _queue_locked(
     whole = _whole(block)
     if whole is None:
         return list(runs)
-    rest = []
+    assert block is not None
+    rest, owner = [], block.owner
+    lock = _file_locker(device, owner) if isinstance(owner, MappedFile) else _locker(device)
     for target, source, nbytes in runs:
         host = target if to_host else source
-        for address, count, is_locked in locked.copy(_locker(device), whole, host, nbytes):
+        for address, count, is_locked in locked.copy(lock, whole, host, nbytes):
             piece = (target + address - host, source + address - host, count)
             if is_locked:
                 queue(stream, [piece], to_host)
@@ -127,33 +135,59 @@ def _queue_locked(
 def _whole(block: Block | None) -> tuple[int, int] | None:
     """The memory whose pages can be locked with those of a block: (address, bytes).
 
-    It is unlocked before it is given back: by the pool, or by the engine where it is an input.
+    It is unlocked before it is given back: by the pool, or by the engine where it is an input or a
+    constant.
     """
     if block is None:
         return None
-    if isinstance(block.owner, Region):
+    if isinstance(block.owner, Region | MappedFile):
         return block.owner.address, block.owner.nbytes
     return (block.address, block.nbytes) if isinstance(block.owner, bytearray) else None
 
 
 @cache
-def _locker(device: int) -> Callable[[int, int], Callable[[], None] | None]:
+def _locker(device: int) -> Lock:
     """What locks pages, on a thread whose current GPU is `device`."""
 
     def lock(address: int, nbytes: int) -> Callable[[], None] | None:
         _populate(address, nbytes)
-        try:
-            runtime.hostRegister(address, nbytes, _PORTABLE)
-        except runtime.CUDARuntimeError:
-            return None  # the system may allow no more: then it moves through slabs
+        return _register(device, address, nbytes, _PORTABLE)
+
+    return lock
+
+
+def _file_locker(device: int, file: MappedFile) -> Lock:
+    """The same for a file's pages, within the bound on them."""
+
+    def lock(address: int, nbytes: int) -> Callable[[], None] | None:
+        if not file.may_lock(nbytes):
+            return None
+        unregister = _register(device, address, nbytes, _PORTABLE | _READ_ONLY)
+        if unregister is None:
+            return None
+        file.note(nbytes)
 
         def unlock() -> None:
-            runtime.setDevice(device)
-            runtime.hostUnregister(address)
+            unregister()
+            file.note(-nbytes)
 
         return unlock
 
     return lock
+
+
+def _register(device: int, address: int, nbytes: int, flags: int) -> Callable[[], None] | None:
+    """Locks pages; what undoes it, or None where that cannot be."""
+    try:
+        runtime.hostRegister(address, nbytes, flags)
+    except runtime.CUDARuntimeError:
+        return None  # the system may allow no more: then it moves through slabs
+
+    def unregister() -> None:
+        runtime.setDevice(device)
+        runtime.hostUnregister(address)
+
+    return unregister
 
 
 def _populate(address: int, nbytes: int) -> None:

@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 
 import cupy
 from cupy.cuda import nvtx, runtime
@@ -62,13 +61,13 @@ class CudaDevice(Device):
         self.account = Account(name, limit)
         self.plans: dict[object, object] = {}  # what functions prepare before the run, by key
         self._functions: dict[object, Function] = {}
-        self._lanes: dict[int, Lane] = {}
+        self._lanes: list[Lane] = []
+        self._free_lanes: list[Lane] = []
         self._notify = notify
         self._immediate_lock = threading.RLock()
         self._arena: ReservedArena | None = None
         self._arena_memory = 0  # stays for the next run of the program
         self._streams: list[CudaStream] = []
-        self._opened = 0
         self._lock = threading.Lock()
         self._cancelled = self._closed = False
         with told(self.account):
@@ -272,25 +271,34 @@ class CudaDevice(Device):
 
     def open_stream(self, clock: Clock, fail: Callable[[int, BaseException], None]) -> Stream:
         self.use()
-        with self._lock:
-            number = self._opened
-            self._opened += 1
-        name, lane = f"{self.name} stream {number}", partial(self._lane, number)
-        with told(self.account):
-            stream = CudaStream(self, name, clock, fail, lane)
+        lane = self._take_lane()
+        try:
+            with told(self.account):
+                stream = CudaStream(self, f"{self.name} stream {lane.number}", clock, fail, lane)
+        except BaseException:
+            self._give_lane(lane)
+            raise
         with self._lock:
             self._streams.append(stream)
         return stream
 
-    def _lane(self, number: int) -> Lane:
-        """The graphs of the stream that is opened as this one in each run."""
+    def _take_lane(self) -> Lane:
+        """The first that no stream has: in each run of a program the same, for the same streams."""
         with self._lock:
-            if number not in self._lanes:
-                self._lanes[number] = Lane(self)
-            return self._lanes[number]
+            if not self._free_lanes:
+                self._lanes.append(Lane(self, len(self._lanes)))
+                return self._lanes[-1]
+            lane = min(self._free_lanes, key=lambda lane: lane.number)
+            self._free_lanes.remove(lane)
+            return lane
+
+    def _give_lane(self, lane: Lane) -> None:
+        with self._lock:
+            self._free_lanes.append(lane)
 
     def forget(self, stream: CudaStream) -> None:
         """A stream has been closed."""
+        self._give_lane(stream.lane)
         with self._lock:
             if stream in self._streams:
                 self._streams.remove(stream)
@@ -313,7 +321,7 @@ class CudaDevice(Device):
             return False
         self.use()
         self._close_streams()
-        self._arena, self._opened = None, 0
+        self._arena = None
         self.account = Account(self.name, self.account.limit)
         self.pool.restart(self.account, self._arena_memory)
         return True
@@ -330,7 +338,7 @@ class CudaDevice(Device):
         self._closed = self._cancelled = True
         self.use()
         self._close_streams()
-        for lane in self._lanes.values():
+        for lane in self._lanes:
             lane.close()
         self._functions.clear()
         self.plans.clear()

@@ -1,8 +1,9 @@
 """CUDA graphs: what instructions queued is recorded once, and queued again with one call.
 
 A graph is captured on a stream of its own, on which nothing ever runs, and launched on the one that
-asks for it. It holds addresses: those of its operands are in the key that it is found by; scratch
-memory and words for failures belong to the lane and stay as long as the device does.
+asks for it. It holds addresses: those of its operands are in the key that it is found by; words for
+failures belong to the lane and stay as long as the device does; scratch memory is the stream's, and
+when that has grown the graph is made anew.
 
 Graphs hold no events: more than a few dozen such nodes make launches wait for the GPU. So when the
 instructions of a graph ran is not known one by one, but how long each took by itself is, from the
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cupy.cuda import runtime
 
 from zkrun.devices.base import Work
-from zkrun.devices.cuda.queue import Check, Queue, current
+from zkrun.devices.cuda.queue import Check, Queue, ScratchMemory, current
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
@@ -41,10 +42,11 @@ class Mark(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Graph:
-    """The handle of an executable graph, and its instructions in order."""
+    """The handle of an executable graph, its instructions in order, the scratch memory it uses."""
 
     handle: int
     marks: list[Mark]
+    scratch: int
 
     def close(self) -> None:
         """Gives it back, when nothing of it is running any more."""
@@ -67,13 +69,16 @@ class _Known:
 
 
 class Lane:
-    """The graphs of a device's n-th stream, over all runs of the program.
+    """What a device's n-th stream has over all runs of the program: graphs, and scratch memory.
 
-    They share scratch memory, so only one stream at a time may launch them.
+    One stream at a time has it.
     """
 
-    def __init__(self, device: CudaDevice) -> None:
-        self._queue = Queue(device, captures=True)
+    def __init__(self, device: CudaDevice, number: int) -> None:
+        self.number = number
+        self.memory = ScratchMemory(device)
+        self._device = device
+        self._queue: Queue | None = None  # on which graphs are captured
         self._known: dict[int, _Known] = {}  # by the first instruction
         self.times: dict[int, int] = {}  # ns that instructions took by themselves
 
@@ -89,10 +94,12 @@ class Lane:
             if len(self._known) == _MOST_GRAPHS:
                 return None
             known = self._known[first] = _Known()
-        if known.key == key:
+        grown = known.graph is not None and known.graph.scratch != self.memory.address
+        if known.key == key and not grown:
             return known.graph
         if known.captures < _MOST_CAPTURES:
             known.drop()
+            self._queue = self._queue or Queue(self._device, self.memory, captures=True)
             known.key, known.graph = key, _capture(self._queue, works)
             known.captures = known.captures + 1 if known.graph else _MOST_CAPTURES
         return None
@@ -101,11 +108,22 @@ class Lane:
         for known in self._known.values():
             known.drop()
         self._known.clear()
-        self._queue.close_queue()
+        if self._queue is not None:
+            self._queue.close_queue()
+        self.memory.close()
 
 
 def _capture(queue: Queue, works: Works) -> Graph | None:
     """The graph of what the works launch; None where one of them needs more than launching."""
+    while True:
+        scratch = queue.memory.address
+        graph = _capture_once(queue, works)
+        if graph is None or graph.scratch == scratch:
+            return graph
+        graph.close()  # its first kernels use memory that the others have outgrown
+
+
+def _capture_once(queue: Queue, works: Works) -> Graph | None:
     marks: list[Mark] = []
     before, current.queue, current.may_block = current.queue, queue, False
     runtime.streamBeginCapture(queue.handle, runtime.streamCaptureModeRelaxed)
@@ -127,7 +145,7 @@ def _capture(queue: Queue, works: Works) -> Graph | None:
     finally:
         current.queue, current.may_block = before, True
     try:
-        return Graph(runtime.graphInstantiate(template), marks)
+        return Graph(runtime.graphInstantiate(template), marks, queue.memory.address)
     except runtime.CUDARuntimeError:  # no memory for it, say
         _let_go(marks)
         return None

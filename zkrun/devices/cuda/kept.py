@@ -13,7 +13,7 @@ from zkrun.errors import ResourceLimit
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
-    from zkrun.devices.cuda.queue import Queue
+    from zkrun.devices.cuda.queue import Queue, ScratchMemory
 
 __all__ = ["NO_POINT", "kept_memory"]
 
@@ -27,14 +27,14 @@ _KEY = "kept"
 @dataclass(slots=True, eq=False)
 class _Kept:
     address: int
-    user: weakref.ref[Queue]
+    user: weakref.ref[ScratchMemory]
 
 
 _lock = threading.Lock()
 
 
 def kept_memory(device: CudaDevice, queue: Queue, of_what: tuple[object, ...], nbytes: int) -> int:
-    """The address of memory for this, which a queue has to itself as long as it is there; or 0.
+    """The address of memory for this, which a stream, with its graphs, has to itself; or 0.
 
     There is none where much is kept already, or where no memory is left.
     """
@@ -43,11 +43,11 @@ def kept_memory(device: CudaDevice, queue: Queue, of_what: tuple[object, ...], n
         assert isinstance(all_kept, dict)
         known: list[_Kept] = all_kept.setdefault(of_what, [])
         for kept in known:
-            if kept.user() is queue:
+            if kept.user() is queue.memory:
                 return kept.address
         for kept in known:
             if kept.user() is None:  # its stream was closed, and what it did has passed
-                kept.user = weakref.ref(queue)
+                kept.user = weakref.ref(queue.memory)
                 return kept.address
         if sum(map(len, all_kept.values())) >= _MOST_KEPT:
             return 0
@@ -58,5 +58,5 @@ def kept_memory(device: CudaDevice, queue: Queue, of_what: tuple[object, ...], n
         # Not on the queue, which may only be recording what is to be done again and again.
         runtime.memsetAsync(address, NO_POINT, nbytes, device.pool.stream)
         runtime.streamSynchronize(device.pool.stream)
-        known.append(_Kept(address, weakref.ref(queue)))
+        known.append(_Kept(address, weakref.ref(queue.memory)))
         return address

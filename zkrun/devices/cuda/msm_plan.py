@@ -28,6 +28,9 @@ WAVE_SEGMENT = 100
 """Blocks that accumulate come in waves of as many as the GPU holds: one by one they make up for
 multiprocessors that are slower than others, as long as segments have so many codes."""
 
+THREADS = 128
+"""Of a block that accumulates."""
+
 LEAST_SEGMENT = 8
 """Codes that a thread sums up, unless there are too few: so that heads stay fewer."""
 
@@ -150,6 +153,34 @@ def make_plan(
     )
 
 
+def most_scratch(
+    curve: Curve,
+    group: str,
+    points: int,
+    vectors: int,
+    multiprocessors: int,
+    window_bits: int,
+    multiples: bool,
+) -> int:
+    """At most so many bytes of scratch for a pass on a GPU with so many multiprocessors or fewer.
+
+    Fewer may go with more waves, and so with more blocks: as many as have WAVE_SEGMENT codes for
+    each thread.
+    """
+    plan = make_plan(curve, group, points, vectors, multiprocessors, window_bits, multiples)
+    element_bytes = (1 if group == "g1" else 2) * curve.base.bytes
+    wave = multiprocessors * _resident_blocks(element_bytes)
+    blocks = max(wave, min(MOST_WAVES * wave, plan.codes // (THREADS * WAVE_SEGMENT)))
+    more = THREADS * max(0, min(blocks, -(-plan.codes // (THREADS * LEAST_SEGMENT))) - plan.blocks)
+    heads = more + more // 31 + 8 if more else 0
+    return plan.scratch_bytes + (4 * element_bytes + 4) * heads + 512
+
+
+def _resident_blocks(element_bytes: int) -> int:
+    """Blocks that accumulate on a multiprocessor at the same time."""
+    return 4 if element_bytes <= 32 else 2
+
+
 @cache
 def _make_plan(
     element_bytes: int,
@@ -172,9 +203,8 @@ def _make_plan(
         raise ValueError(f"a multi-scalar multiplication of {points} points in one pass")
 
     # As AccumulationShape and FoldShape of the C++ sources have it.
-    threads = 128
-    resident = 4 if element_bytes <= 32 else 2
-    wave = multiprocessors * resident
+    threads = THREADS
+    wave = multiprocessors * _resident_blocks(element_bytes)
     waves = max(1, min(MOST_WAVES, codes // (wave * threads * WAVE_SEGMENT)))
     blocks = max(1, min(wave * waves, -(-codes // (threads * LEAST_SEGMENT))))
     head_counts = [blocks * threads]

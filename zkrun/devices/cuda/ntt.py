@@ -12,6 +12,7 @@ from cupy.cuda import runtime
 from zkrun.algebra.curves import Curve, Field
 from zkrun.devices.cuda.elementwise import launch_elements
 from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, montgomery, view
+from zkrun.devices.cuda.ntt_plan import LARGEST_TABLE, Shape, best_shape
 from zkrun.devices.cuda.queue import Queue
 from zkrun.devices.cuda.units import elementwise_unit, ntt_unit
 from zkrun.errors import RunFailed
@@ -21,38 +22,11 @@ if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
     from zkrun.devices.cuda.functions import Launch
 
-__all__ = ["Plan", "Shape", "best_shape", "ntt"]
+__all__ = ["Plan", "ntt"]
 
 _ITEM = 32
 _SHARED = 128 << 10
 _POWER_RUN = 16  # columns that a thread of power_table fills
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How a transform is cut: the bits of each pass, of a thread's elements and of a tile.
-
-    Every pass has more bits than a thread's elements, or tiles of several columns.
-    """
-
-    passes: tuple[int, ...]
-    held: int
-    tile: int
-
-
-def best_shape(k: int) -> Shape:
-    """The fastest shape known for 2^k elements, as measured on an H200."""
-    if k <= 10:
-        return Shape((k,), 2 if k < 9 else 3, 10)
-    if k <= 16:
-        return Shape(_even(k, 2), 2, 9)
-    if k <= 20:
-        return Shape(_even(k, 2), 3, 10)
-    return Shape(_even(k, 3), 2, 9)
-
-
-def _even(k: int, passes: int) -> tuple[int, ...]:
-    return tuple(k // passes + (i < k % passes) for i in range(passes))
 
 
 def ntt(call: Call, device: CudaDevice) -> Launch:
@@ -63,9 +37,11 @@ def ntt(call: Call, device: CudaDevice) -> Launch:
     root = params.root
     if root is None:
         root = pow(field.root_of_unity, 1 << (field.two_adicity - k), field.modulus)
-    key = ("ntt", curve.name, k, params.inverse, params.coset, root)
+    key = ("ntt", curve.name, k, params.inverse, params.coset, root, params.tables)
     if key not in device.plans:
-        device.plans[key] = Plan(device, curve, k, root, params.coset, params.inverse)
+        device.plans[key] = Plan(
+            device, curve, k, root, params.coset, params.inverse, tables=params.tables
+        )
     plan: Any = device.plans[key]
     if not call.immutable:
         return lambda queue, mutable, immutable: plan(queue, mutable[0], 0)
@@ -101,11 +77,11 @@ class Plan:
     """The tables and passes of one transform of 2^k elements, on one GPU.
 
     `coset` scales the input's element j by coset^j; the inverse undoes that and divides by 2^k.
-    Transforms longer than `largest_table` take two multiplications for a factor between passes,
-    rather than a table as long as they are.
+    Transforms longer than `largest_table`, and those that are to keep no long `tables`, take two
+    multiplications for a factor between passes, rather than a table as long as they are.
     """
 
-    largest_table = 24  # bits
+    largest_table = LARGEST_TABLE
 
     def __init__(
         self,
@@ -116,6 +92,7 @@ class Plan:
         coset: int,
         inverse: bool,
         shape: Shape | None = None,
+        tables: bool = True,
     ) -> None:
         self._device, self._curve, self._k = device, curve, k
         self._field: Field = curve.scalar
@@ -138,7 +115,7 @@ class Plan:
         shape = shape or best_shape(k)
         self._run_pass: Kernel = self._kernels[f"pass{shape.held}"]
         self._run_pass.allow_shared(_SHARED)
-        if k > self.largest_table:
+        if k > self.largest_table or not tables:
             self._plan_geometric()
         for number in range(len(shape.passes)):
             self._passes.append(self._plan_pass(shape, number))

@@ -13,7 +13,7 @@ from cupy.cuda import runtime
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
 
-__all__ = ["Check", "MustBlock", "Queue", "current"]
+__all__ = ["Check", "MustBlock", "Queue", "ScratchMemory", "current"]
 
 _NON_BLOCKING = 1
 _TO_HOST = 2
@@ -55,19 +55,51 @@ class _Current(threading.local):
 current = _Current()
 
 
-class Queue:
-    """One CUDA stream. Its scratch memory is that of whatever runs next, for work runs in order.
+class ScratchMemory:
+    """Memory of whatever runs next on one stream, for work runs in order; as large as any needed.
 
-    One that `captures` only makes graphs: what those name stays until it is closed.
+    The graphs of the stream use it too: those that name it by an address that it no longer has are
+    not to be launched any more.
     """
 
-    def __init__(self, device: CudaDevice, captures: bool = False) -> None:
+    def __init__(self, device: CudaDevice) -> None:
+        self._gpu = device
+        self._size = 0
+        self.address = 0
+        self.stream: int | None = None  # the handle of the stream whose work uses it
+
+    def grow(self, nbytes: int) -> int:
+        """Its address, with room for `nbytes`."""
+        if self._size < nbytes:
+            self.close()
+            self.address = self._gpu.pool.allocate(nbytes)
+            self._size = nbytes
+        return self.address
+
+    def close(self) -> None:
+        """Gives it back once what is queued on its stream has passed."""
+        if self.address:
+            self._gpu.pool.free(self.address, self.stream)
+            self.address = self._size = 0
+
+
+class Queue:
+    """One CUDA stream, with scratch memory that may be another's whose work runs in turn with its.
+
+    One that `captures` only makes graphs.
+    """
+
+    def __init__(
+        self, device: CudaDevice, memory: ScratchMemory | None = None, captures: bool = False
+    ) -> None:
         self.gpu = device
         self.captures = captures
         self.handle: int = runtime.streamCreateWithFlags(_NON_BLOCKING)
         self.checks: list[Check] = []  # of the work that is being queued
-        self._scratch = (0, 0)
-        self._outgrown: list[int] = []
+        self._owns_memory = memory is None
+        self.memory = memory or ScratchMemory(device)
+        if not captures:
+            self.memory.stream = self.handle
         self._words = 0
         self._words_pinned = 0
         self.free_words: list[int] = []
@@ -82,16 +114,7 @@ class Queue:
 
     def scratch(self, nbytes: int) -> int:
         """The address of memory that is free until the work that is being queued has passed."""
-        address, size = self._scratch
-        if size < nbytes:
-            if address and self.captures:
-                self._outgrown.append(address)
-            elif address:
-                self.gpu.pool.free(address, self.handle)
-            self._scratch = (0, 0)
-            address = self.gpu.pool.allocate(nbytes)
-            self._scratch = (address, nbytes)
-        return address
+        return self.memory.grow(nbytes)
 
     def failure_word(self) -> tuple[int, int]:
         """(number, address) of a 32-bit word that is 0 when the work begins."""
@@ -126,9 +149,12 @@ class Queue:
     def close_queue(self) -> None:
         """Gives everything back once all work has passed."""
         runtime.streamSynchronize(self.handle)
-        for address in (self._scratch[0], *self._outgrown, self._words):
-            if address:
-                self.gpu.pool.free(address, self.handle)
+        if self._words:
+            self.gpu.pool.free(self._words, self.handle)
+        if self._owns_memory:
+            self.memory.close()
+        if not self.captures:
+            self.memory.stream = None
         if self._words_pinned:
             runtime.freeHost(self._words_pinned)
         runtime.streamSynchronize(self.handle)

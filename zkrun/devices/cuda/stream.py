@@ -76,11 +76,11 @@ class CudaStream(Queue, Stream):
         name: str,
         clock: Clock,
         fail: Callable[[int, BaseException], None],
-        lane: Callable[[], Lane],
+        lane: Lane,
     ) -> None:
-        Queue.__init__(self, device)
+        Queue.__init__(self, device, lane.memory)
         self.device = device
-        self._lane = lane
+        self.lane = lane
         self._fail = fail
         self._changed = threading.Condition(_lock)
         self._operations: deque[_Operation] = deque()
@@ -191,9 +191,8 @@ class CudaStream(Queue, Stream):
     def _replay(self, works: Sequence[tuple[int, Work]], key: object) -> bool:
         """Queues work as a graph; whether there is one."""
         self.device.use()
-        lane = self._lane()
-        self._times.alone = lane.times
-        graph = lane.graph(works, key)
+        self._times.alone = self.lane.times
+        graph = self.lane.graph(works, key)
         if graph is None:
             return False
         submitted = time.perf_counter_ns()
