@@ -16,6 +16,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, repeat
+from typing import Literal
 
 from zkrun.algebra.curves import CURVES
 from zkrun.program.functions.transform import default_root
@@ -66,7 +67,7 @@ Cell = tuple[str, int]
 class Circuit:
     """The circuit with 2^k rows over the scalar field of a curve."""
 
-    curve: str
+    curve: Literal["bn254", "bls12_381"]
     k: int
 
     @property

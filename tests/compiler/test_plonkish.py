@@ -187,12 +187,20 @@ def measured(outcome: zkrun.Outcome, device: str) -> int:
     return peak
 
 
-@pytest.mark.parametrize(("k", "shares"), [(8, SHARES), (10, (250,)), *((k, SHARES) for k in MORE)])
+@pytest.mark.parametrize(
+    ("curve", "k", "shares"),
+    [
+        ("bn254", 8, SHARES),
+        ("bn254", 10, (250,)),
+        ("bls12_381", 6, (500,)),
+        *(("bn254", k, SHARES) for k in MORE),
+    ],
+)
 def test_compiled_proofs_are_the_same_in_little_memory(
-    k: int, shares: tuple[int, ...], tmp_path: Path
+    curve: str, k: int, shares: tuple[int, ...], tmp_path: Path
 ) -> None:
     """On the CPU, on a GPU, and on one with less and less of what it would take."""
-    case = build(tmp_path, "bn254", k)
+    case = build(tmp_path, curve, k)
     machines = [Machine(), Machine({"cpu": None, "gpu:0": None}, gpu="virtual")]
     programs = [compile_graph(case.graph, machine) for machine in machines]
     most = programs[1].peak["gpu:0"]
