@@ -11,6 +11,9 @@ __all__ = ["write"]
 _BINARY = ("+", "-", "*")
 _LEAVES = ("input", "constant")
 
+_LONG = 80
+"""Characters of a text that is written within another one."""
+
 _ATOM, _POWER, _FACTOR, _TERM = 4, 3, 2, 1
 """How tightly a text binds: a name or number, a power, a product, a sum."""
 
@@ -18,7 +21,8 @@ _ATOM, _POWER, _FACTOR, _TERM = 4, 3, 2, 1
 def write(graph: Graph) -> str:
     """The expression that `parse` reads as this graph, its operations in the same order.
 
-    What is taken once, by the operation right behind it, is written there; the rest gets a name.
+    What is short and taken once, by the operation right behind it, is written there; the rest gets
+    a name.
     """
     uses = Counter(graph.outputs)
     for operation, a, b in graph.nodes:
@@ -40,7 +44,7 @@ def write(graph: Graph) -> str:
             if not leaf:
                 text, binding = f"y{named[0]}", _ATOM
             lines.extend(f"y{output} = {text}" for output in named[1:])
-        elif not leaf and not _follows(graph, index, uses):
+        elif not leaf and (len(text) > _LONG or not _follows(graph, index, uses)):
             lines.append(f"t{index} = {text}")
             text, binding = f"t{index}", _ATOM
         texts.append((text, binding))

@@ -16,6 +16,9 @@ from zkrun.compiler.type2.types import Poly
 
 __all__ = ["place_views"]
 
+_DEEPEST = 100
+"""Levels of arithmetic that a view is taken through."""
+
 _ARITHMETIC = op.Add | op.Subtract | op.Multiply | op.Negate | op.Power | op.Invert
 
 
@@ -73,7 +76,7 @@ class _Placer:
 
     # -- rotations ---------------------------------------------------------------------------
 
-    def _rotate(self, value: Value, by: int, like: Vertex) -> Value:
+    def _rotate(self, value: Value, by: int, like: Vertex, levels: int = _DEEPEST) -> Value:
         """The rotation of a value by the least number of elements to the left."""
         before = self._before(value)
         n = self._poly(value).n
@@ -84,9 +87,11 @@ class _Placer:
         by = by % n if n else 0
         if by == 0:
             return value
-        if value in self.single and self._is_plain(before):
+        if levels and value in self.single and self._is_plain(before):
             operands = [
-                self._rotate(one, by, like) if isinstance(self.rewriter.type(one), Poly) else one
+                self._rotate(one, by, like, levels - 1)
+                if isinstance(self.rewriter.type(one), Poly)
+                else one
                 for one in before.operands
             ]
             return self.rewriter.add(before.operation, operands, before)
@@ -101,7 +106,9 @@ class _Placer:
 
     # -- slices and other forms --------------------------------------------------------------
 
-    def _slice(self, value: Value, start: int, end: int, like: Vertex) -> Value | None:
+    def _slice(
+        self, value: Value, start: int, end: int, like: Vertex, levels: int = _DEEPEST
+    ) -> Value | None:
         typ = self.rewriter.type(value)
         if not isinstance(typ, Poly):
             before = self._before(value)
@@ -129,9 +136,9 @@ class _Placer:
                     return self._slice(a, start, end, like)
                 if first <= start and end <= first + n:
                     return self._as(self._sliced(part, start - first, end - first, like), like)
-        if value in self.single and self._is_plain(before):
+        if levels and value in self.single and self._is_plain(before):
             operands = [
-                self._sliced(one, start, end, like)
+                self._sliced(one, start, end, like, levels - 1)
                 if isinstance(self.rewriter.type(one), Poly)
                 else one
                 for one in before.operands
@@ -139,8 +146,10 @@ class _Placer:
             return self.rewriter.add(before.operation, operands, before)
         return self.rewriter.add(op.Slice(start, end), (value,), like)
 
-    def _sliced(self, value: Value, start: int, end: int, like: Vertex) -> Value:
-        found = self._slice(value, start, end, like)
+    def _sliced(
+        self, value: Value, start: int, end: int, like: Vertex, levels: int = _DEEPEST
+    ) -> Value:
+        found = self._slice(value, start, end, like, levels)
         return self.rewriter.add(op.Slice(start, end), (value,), like) if found is None else found
 
     def _part(self, vertex: Vertex, start: int, end: int) -> tuple[Value, int] | None:
