@@ -20,7 +20,7 @@ from zkrun.compiler.type2.graph import Graph
 from zkrun.compiler.type2.passes import PASSES, Pass, Target
 from zkrun.compiler.type2.placement import place
 from zkrun.compiler.type2.types import memory_type
-from zkrun.compiler.type3.calls import lower
+from zkrun.compiler.type3.calls import lower, resolved
 from zkrun.compiler.type3.chunk import Chunk
 from zkrun.compiler.type3.chunk import gpu as is_gpu
 from zkrun.compiler.type3.emit import emit
@@ -29,8 +29,7 @@ from zkrun.compiler.type3.predict import Prediction, call_seconds, predict
 from zkrun.compiler.type3.tracks import Schedule, schedule
 from zkrun.errors import ResourceLimit, UsageError
 from zkrun.program import types
-from zkrun.program.calls import resolve_call
-from zkrun.program.document import FunctionEntry, Program
+from zkrun.program.document import Program
 from zkrun.program.signature import Call
 
 __all__ = ["Compiled", "Machine", "Memory", "Step", "compile_graph", "compile_placed"]
@@ -40,6 +39,9 @@ Memory: TypeAlias = Mapping[str, int | None]
 
 _PAGE = 4096
 """Bytes to which memory of the CPU is rounded up when it is taken."""
+
+_LEAST_SHARE = 32
+"""Of what a program takes without a limit: whether less would do is not tried."""
 
 _LARGE_GRAPH = 3000
 """Vertices from which on fewer ways are tried."""
@@ -150,8 +152,8 @@ def _best(graph: Graph, machine: Machine) -> tuple[Compiled | None, DoesNotFit |
     if limits and (search.best is None or search.best.evicted):
         least = min(limits)
         large = len(graph.vertices) > _LARGE_GRAPH
-        for share in (4,) if large else (1, 2, 4, 8):
-            search.attempt((least // share, least // 3))
+        for share in (4,) if large else (1, 1.5, 2, 4, 8):
+            search.attempt((int(least / share), least // 3))
         if search.best is None or not large:
             for share in (2, 4, 6, 8):
                 most = search.best.way[0] if search.best else least // 8
@@ -274,11 +276,22 @@ def _refusal(graph: Graph, machine: Machine, failure: DoesNotFit) -> ResourceLim
     """Why a graph cannot run in so little memory, and in how much it could."""
     device = failure.device
     given = machine.memory.get(device) or 0
+    last = failure
 
     def fits(nbytes: int) -> bool:
-        return _best(graph, machine.with_memory(device, nbytes))[0] is not None
+        nonlocal last
+        search = _Search(graph, machine.with_memory(device, nbytes))
+        for share, share_of_sums in ((4, 3), (8, 8)):  # two of the ways that `_best` tries
+            search.attempt((nbytes // share, nbytes // share_of_sums))
+            if search.best is not None:
+                return True
+        last = search.failure or last
+        return False
 
-    enough = max(given, 1)
+    free = _Search(graph, replace(machine, memory=dict.fromkeys(machine.memory)))
+    free.attempt((None, None))
+    most = free.best.peak[device] if free.best else 0
+    enough = max(given, most // _LEAST_SHARE, 1)
     while not fits(enough):
         if enough >= 1 << 50:
             return ResourceLimit(
@@ -287,15 +300,14 @@ def _refusal(graph: Graph, machine: Machine, failure: DoesNotFit) -> ResourceLim
             )
         enough *= 2
     least = max(given, enough // 2)
-    while enough - least > max(enough // 128, 64):
+    while enough - least > max(enough // 16, 64):
         middle = (enough + least) // 2
         least, enough = (least, middle) if fits(middle) else (middle, enough)
-    _, last = _best(graph, machine.with_memory(device, least))
-    needs = _needs(graph, last or failure)
+    needs = _needs(last)
     return ResourceLimit(f"{device}: {given} bytes are too little; {enough} would do. {needs}")
 
 
-def _needs(graph: Graph, failure: DoesNotFit) -> str:
+def _needs(failure: DoesNotFit) -> str:
     """Which vertex has no room."""
     if failure.what is None:
         return "Inputs, constants and the scratch of kernels alone take more."
@@ -319,13 +331,9 @@ def _calls(graph: Graph) -> list[Call | None]:
         if lowered is None:
             found.append(None)
             continue
-        call, _ = resolve_call(
-            FunctionEntry(lowered.function, dict(lowered.params)),
-            graph.curve_record,
-            tuple(map(memory_type, vertex.types)),
-            tuple(memory_type(operands[index]) for index in lowered.reads),
-        )
-        found.append(call)
+        written = tuple(map(memory_type, vertex.types))
+        read = tuple(memory_type(operands[index]) for index in lowered.reads)
+        found.append(resolved(graph.curve, lowered.function, lowered.params, written, read))
     return found
 
 

@@ -165,7 +165,7 @@ class FunctionEntry:
         return self.name == other.name and repr(self.params) == repr(other.params)
 
     def __hash__(self) -> int:
-        return hash(self.name)  # parameters may hold lists; equal entries have equal names
+        return hash((self.name, repr(self.params)))  # parameters may hold lists
 
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)

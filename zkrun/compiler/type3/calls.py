@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from zkrun.algebra.curves import CURVES
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.infer import split_call
 from zkrun.compiler.type2.types import Poly, ValueType
 from zkrun.compiler.type3.chunk import Call, Chunk
+from zkrun.program import types
 from zkrun.program.calls import resolve_call
 from zkrun.program.document import FunctionEntry
 from zkrun.program.functions.registry import signature
 from zkrun.program.signature import Call as ResolvedCall
 
-__all__ = ["Lowered", "lower", "resolve"]
+__all__ = ["Lowered", "lower", "resolve", "resolved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,25 @@ def _fused(expr: str, reads: tuple[int, ...], results: int) -> Lowered:
 
 def resolve(chunk: Chunk, call: Call) -> ResolvedCall:
     """A call of a chunk as its function's signature takes it."""
-    found, problems = resolve_call(
-        FunctionEntry(call.function, dict(call.params)),
-        chunk.curve_record,
+    return resolved(
+        chunk.curve,
+        call.function,
+        call.params,
         tuple(chunk.registers[one].typ for one in call.written),
         tuple(chunk.registers[one].typ for one in call.read),
     )
+
+
+@lru_cache(maxsize=1 << 16)
+def resolved(
+    curve: str,
+    function: str,
+    params: op.Params,
+    written: tuple[types.Typ, ...],
+    read: tuple[types.Typ, ...],
+) -> ResolvedCall:
+    """A call of which passes have proved that its function takes it."""
+    entry = FunctionEntry(function, dict(params))
+    found, problems = resolve_call(entry, CURVES[curve], written, read)
     assert found is not None, problems
     return found

@@ -168,7 +168,7 @@ class _Planner:
         for value in vertex.operands:
             base = self.live.views[value].base
             whole[base if device in self.copies.get(base, {}) else value] = None
-        return 2 * sum(map(self._nbytes, whole)) > budget
+        return 4 * sum(map(self._nbytes, whole)) > 3 * budget
 
     def _nbytes(self, value: Value) -> int:
         return types.size(memory_type(self.graph.type(value)), self.chunk.curve_record)

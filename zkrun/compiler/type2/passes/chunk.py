@@ -17,7 +17,7 @@ __all__ = ["chunk_fused"]
 _LEAST = 64
 """Elements of a slice."""
 
-_MOST_SLICES = 64
+_MOST_SLICES = 16
 
 
 def chunk_fused(graph: Graph, most: int | None) -> Graph:

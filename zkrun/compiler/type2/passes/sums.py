@@ -24,7 +24,7 @@ Workspace = Callable[[Call], int]
 _LEAST = 64
 """Scalars of a slice."""
 
-_MOST_SLICES = 64
+_MOST_SLICES = 16
 
 
 def no_workspace(call: Call) -> int:
