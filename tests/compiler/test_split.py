@@ -23,6 +23,7 @@ BYTES = 8 * 32  # of eight arrays, for each element
 @pytest.fixture(autouse=True)
 def small_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zkrun.compiler.type2.passes.split._LEAST", 1)
+    monkeypatch.setattr("zkrun.compiler.type2.passes.split._MOST_CLASSES", SIZE)
 
 
 def quotient(powers: int, by: int, coset: int = 5, length: int = N) -> Graph:

@@ -37,6 +37,9 @@ _BYTES = 32
 _LEAST = 16
 """Elements of a class."""
 
+_MOST_CLASSES = 16
+"""Classes for lack of memory: each pair of them is a term of the way back."""
+
 
 def split_domains(graph: Graph, most: int | None) -> Graph:
     """Splits the domains that are larger than the polynomials that come to them, to their length,
@@ -135,8 +138,12 @@ def _joined(graph: Graph, vertex: Vertex, polys: Sequence[Value]) -> Sequence[Va
 def _count(n: int, longest: int, most: int) -> int:
     """How many classes are no longer than any polynomial, and make eight arrays fit."""
     count = 1
-    while (n // (2 * count) >= longest or n // count * _BYTES * _ARRAYS > most) and (
-        n // (2 * count) >= _LEAST
+    while n // (2 * count) >= max(longest, _LEAST):
+        count *= 2
+    while (
+        n // count * _BYTES * _ARRAYS > most
+        and n // (2 * count) >= _LEAST
+        and count < _MOST_CLASSES
     ):
         count *= 2
     return count if n & (n - 1) == 0 else 1
