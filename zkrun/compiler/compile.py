@@ -113,8 +113,8 @@ class Machine:
 def compile_graph(graph: Graph, machine: Machine | None = None) -> Compiled:
     """The program of a graph (by default for the CPU alone, without a limit).
 
-    Raises ResourceLimit, which says the smallest budget that would do, where the graph cannot run
-    in the memory there is.
+    Raises ResourceLimit, which says a budget that would do and is little more than the least, where
+    the graph cannot run in the memory there is.
     """
     machine = machine or Machine()
     _check_devices(graph, machine)
