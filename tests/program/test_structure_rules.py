@@ -51,6 +51,11 @@ REJECTED: list[tuple[str, Any, str]] = [
     ("ZK004", b"\x81\xc4\x01a\x01", ""),
     ("ZK004", b"\x81\xa1a\xd4\x01\x00", ""),
     ("ZK004", b"\x81\xa1a\xd6\xff\x00\x00\x00\x00", ""),
+    (  # which `inspect --json` could not print
+        "ZK004",
+        as_msgpack(document(functions=[{"name": "fill", "params": {"value": [b"x"]}}])),
+        "/functions/0/params",
+    ),
     ("ZK005", {"version": 1}, ""),
     ("ZK005", {"format": "zkrun"}, ""),
     ("ZK005", document(format="zkpoly"), "/format"),

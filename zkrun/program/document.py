@@ -151,12 +151,26 @@ Data: TypeAlias = Annotated[
 """The three forms of DATA. The tags start with "=" so that error locations can drop them."""
 
 
+def _no_binary(value: Any) -> Any:
+    """Refuses binary, which MessagePack could put anywhere."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, bytes):
+            raise PydanticCustomError("ZK004", "binary stands only under the `bytes` of a constant")
+        if isinstance(one, dict):
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+    return value
+
+
 @dataclass(frozen=True, slots=True, config=_CONFIG)
 class FunctionEntry:
     """An entry of the function table: what `func_id` names."""
 
     name: Text
-    params: dict[Text, Any] = field(default_factory=dict)
+    params: Annotated[dict[Text, Any], BeforeValidator(_no_binary)] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
         """Equal as texts: in Python True equals 1, but only one of the two is a flag."""
