@@ -223,7 +223,7 @@ def flattened(values: Any, graph: Graph) -> list[int]:
 def test_random_graphs_have_every_operation() -> None:
     seen: set[str] = set()
 
-    @settings(max_examples=150, database=None, deadline=None, derandomize=True)
+    @settings(max_examples=400, database=None, deadline=None, derandomize=True)
     @given(random_graph(most=40))
     def look(graph: Graph) -> None:
         for vertex in graph.vertices:

@@ -33,7 +33,6 @@ from zkrun.compiler.type2.graph import Graph
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 MORE = [int(k) for k in os.environ.get("ZKRUN_PLONKISH_K", "").split(",") if k]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SCRIPTS.parent)}
 SHARES = (1000, 500, 250, 125)  # thousandths of what the proof takes on a GPU without a limit
 
 
@@ -225,7 +224,7 @@ def test_the_commands_that_the_script_prints(tmp_path: Path) -> None:
 
     def run(*command: str | Path) -> str:
         return subprocess.run(
-            [sys.executable, *command], env=ENVIRONMENT, capture_output=True, text=True, check=True
+            [sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, check=True
         ).stdout
 
     printed = run(SCRIPTS / "plonkish.py", "build", "--k", "4", "--out", folder)
@@ -240,6 +239,6 @@ def test_the_commands_that_the_script_prints(tmp_path: Path) -> None:
 @pytest.mark.parametrize("k", ["3", "27"])
 def test_sizes_that_cannot_be(k: str, tmp_path: Path) -> None:
     command = [sys.executable, SCRIPTS / "plonkish.py", "build", "--k", k, "--out", tmp_path]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--k is between 4 and 26" in done.stderr
