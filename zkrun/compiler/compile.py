@@ -18,7 +18,6 @@ from zkrun.analysis.rates import Rates
 from zkrun.compiler.rates import DEFAULT_RATES
 from zkrun.compiler.type2.graph import Graph
 from zkrun.compiler.type2.passes import PASSES, Pass, Target
-from zkrun.compiler.type2.placement import place
 from zkrun.compiler.type2.types import memory_type
 from zkrun.compiler.type3.calls import lower, resolved
 from zkrun.compiler.type3.chunk import Chunk
@@ -176,7 +175,7 @@ class _Search:
         target = Target(machine.devices, *way, machine.rates, machine.workspace)
         steps, optimised = _optimise(self.graph, _DIFFERENT, target)
         try:
-            found = compile_placed(place(optimised, machine.devices), machine)
+            found = compile_placed(optimised, machine)
         except DoesNotFit as error:
             self.failure = error
             return
