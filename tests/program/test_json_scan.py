@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zkrun.errors import InvalidProgram
+from zkrun.program import json_scan
 from zkrun.program.decode import decode
 from zkrun.program.json_scan import is_nested_deeper
 
@@ -27,10 +28,25 @@ def depth(value: Any) -> int:
     return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
 
 
+def brackets(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + "".join(map(brackets, value.values())) + "}"
+    return "[" + "".join(map(brackets, value)) + "]" if isinstance(value, list) else ""
+
+
 @given(JSON, st.booleans())
 def test_valid_texts_pass_at_their_own_depth(value: Any, ascii_only: bool) -> None:
     data = json.dumps(value, ensure_ascii=ascii_only).encode()
     assert not is_nested_deeper(data, max(depth(value), 1))
+
+
+@given(JSON, st.integers(1, 40))
+def test_pieces_are_cut_anywhere(value: Any, size: int) -> None:
+    """A document is looked at in pieces: split as a whole, a long one took 17 times its size."""
+    data = json.dumps(value).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_scan, "_PIECE", size)
+        assert b"".join(json_scan._brackets(data)).decode() == brackets(value)
 
 
 @pytest.mark.parametrize("limit", [1, 8, 256])
