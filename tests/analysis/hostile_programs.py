@@ -95,59 +95,40 @@ def nested_threads(n: int) -> Raw:
     return document(*body)
 
 
-@family
-def relay(n: int) -> Raw:
-    """Threads in a row, each waits for each event of the one before."""
-    threads, rounds = isqrt(n // 2), isqrt(n // 2)
+def _relayed(threads: int, rounds: int, *, closed: bool) -> Raw:
+    """Threads in a row, each of which waits each round for the event of the one before.
+
+    In a closed ring the first waits too, for the last of the round before.
+    """
     bodies = [
         [
             step
             for turn in range(rounds)
             for step in (
-                *([wait(turn * threads + id - 1)] if id else []),
+                *([wait(turn * threads + id - 1)] if id or (closed and turn) else []),
                 record(turn * threads + id),
             )
         ]
         for id in range(threads)
     ]
     return document(*(fork(id, *body) for id, body in enumerate(bodies)))
+
+
+@family
+def relay(n: int) -> Raw:
+    """Threads in a row, each waits for each event of the one before."""
+    return _relayed(isqrt(n // 2), isqrt(n // 2), closed=False)
 
 
 @family
 def ring(n: int) -> Raw:
     """As before, and the first waits for the last of the round before: all know of all."""
-    threads = 64
-    rounds = n // 2 // threads
-    bodies = [
-        [
-            step
-            for turn in range(rounds)
-            for step in (
-                *([wait(turn * threads + id - 1)] if turn or id else []),
-                record(turn * threads + id),
-            )
-        ]
-        for id in range(threads)
-    ]
-    return document(*(fork(id, *body) for id, body in enumerate(bodies)))
+    return _relayed(64, n // 2 // 64, closed=True)
 
 
 @family
 def wide_ring(n: int) -> Raw:
-    threads = 1000
-    rounds = max(1, n // 2 // threads)
-    bodies = [
-        [
-            step
-            for turn in range(rounds)
-            for step in (
-                *([wait(turn * threads + id - 1)] if turn or id else []),
-                record(turn * threads + id),
-            )
-        ]
-        for id in range(threads)
-    ]
-    return document(*(fork(id, *body) for id, body in enumerate(bodies)))
+    return _relayed(1000, max(1, n // 2 // 1000), closed=True)
 
 
 # Streams

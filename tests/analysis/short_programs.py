@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from zkrun.analysis import Analysis, analyse
 from zkrun.program.decode import decode
+from zkrun.program.diagnostic import Diagnostic
 
 Instruction = dict[str, Any]
+Found = list[tuple[str, str]]
+"""Errors: (rule, path within /instructions)."""
 
 SCALAR = {"kind": "Scalar"}
 STREAM = {"kind": "Stream"}
@@ -158,12 +163,45 @@ def check(raw: dict[str, Any], folder: Path | None = None, **options: Any) -> An
     return analyse(decode(json.dumps(raw).encode(), folder), **options)
 
 
-def found(*instructions: Instruction, **more: Any) -> list[tuple[str, str]]:
-    """The errors of a program: (rule, path within /instructions). Warnings are left out."""
-    return list(_errors(check(document(*instructions, **more))))
+def errors(*instructions: Instruction, **more: Any) -> list[Diagnostic]:
+    """What is found in a program, without the warnings."""
+    diagnostics = check(document(*instructions, **more)).diagnostics
+    return [one for one in diagnostics if one.severity == "error"]
 
 
-def _errors(analysis: Analysis) -> Iterator[tuple[str, str]]:
-    for diagnostic in analysis.diagnostics:
-        if diagnostic.severity == "error":
-            yield diagnostic.rule, diagnostic.path.removeprefix("/instructions/")
+def only(*instructions: Instruction, **more: Any) -> Diagnostic:
+    """The one error of a program."""
+    (error,) = errors(*instructions, **more)
+    return error
+
+
+def found(*instructions: Instruction, **more: Any) -> Found:
+    """The errors of a program, in short."""
+    return [
+        (one.rule, one.path.removeprefix("/instructions/")) for one in errors(*instructions, **more)
+    ]
+
+
+def accepted(table: Mapping[str, list[Instruction]], **more: Any) -> Callable[[str], None]:
+    """A test that nothing is wrong with any program of a table."""
+
+    @pytest.mark.parametrize("name", table)
+    def test(name: str) -> None:
+        seen = found(*table[name], **more)
+        assert seen == [], seen
+
+    return test
+
+
+def refused(
+    table: Mapping[str, tuple[list[Instruction], Found]], **more: Any
+) -> Callable[[str], None]:
+    """A test that each program of a table has the errors that stand with it, and no others."""
+
+    @pytest.mark.parametrize("name", table)
+    def test(name: str) -> None:
+        instructions, expected = table[name]
+        seen = found(*instructions, **more)
+        assert seen == expected, f"{seen} instead of {expected}"
+
+    return test

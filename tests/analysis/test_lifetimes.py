@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from short_programs import (
     SCALAR,
     Instruction,
+    accepted,
     allocate,
     array,
     blind,
@@ -14,13 +14,13 @@ from short_programs import (
     copy,
     document,
     fork,
-    found,
     free,
     join,
     load,
     meta,
     move,
     record,
+    refused,
     remove,
     return_,
     rotation,
@@ -186,15 +186,8 @@ BROKEN: dict[str, tuple[list[Instruction], list[tuple[str, str]]]] = {
 }
 
 
-@pytest.mark.parametrize("name", VALID)
-def test_valid(name: str) -> None:
-    assert found(*VALID[name], memory={"gpu:0": 256}) == []
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_broken(name: str) -> None:
-    instructions, expected = BROKEN[name]
-    assert found(*instructions, memory={"gpu:0": 256}) == expected
+test_valid = accepted(VALID, memory={"gpu:0": 256})
+test_broken = refused(BROKEN, memory={"gpu:0": 256})
 
 
 def warnings(*instructions: Instruction) -> list[tuple[str, str]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from short_programs import (
     SCALAR,
     Instruction,
+    accepted,
     allocate,
     array,
     blind,
@@ -13,11 +13,11 @@ from short_programs import (
     check,
     document,
     fork,
-    found,
     free,
     join,
     load,
     record,
+    refused,
     remove,
     return_,
     stream,
@@ -78,15 +78,8 @@ BROKEN: dict[str, tuple[list[Instruction], list[tuple[str, str]]]] = {
 }
 
 
-@pytest.mark.parametrize("name", VALID)
-def test_valid(name: str) -> None:
-    assert found(*VALID[name], memory=MEMORY) == []
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_broken(name: str) -> None:
-    instructions, expected = BROKEN[name]
-    assert found(*instructions, memory=MEMORY) == expected
+test_valid = accepted(VALID, memory=MEMORY)
+test_broken = refused(BROKEN, memory=MEMORY)
 
 
 def test_the_forecast_adds_up_and_names_the_peak() -> None:

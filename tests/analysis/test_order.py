@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from short_programs import (
     SCALAR,
     Instruction,
+    accepted,
     allocate,
     blind,
     call,
@@ -18,7 +18,9 @@ from short_programs import (
     free,
     join,
     load,
+    only,
     record,
+    refused,
     return_,
     show,
     slice_,
@@ -172,26 +174,18 @@ BROKEN: dict[str, tuple[list[Instruction], list[tuple[str, str]]]] = {
 }
 
 
-@pytest.mark.parametrize("name", VALID)
-def test_valid(name: str) -> None:
-    assert found(*VALID[name]) == []
+test_valid = accepted(VALID)
+test_broken = refused(BROKEN)
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_broken(name: str) -> None:
-    instructions, expected = BROKEN[name]
-    assert found(*instructions) == expected
-
-
-def only(*instructions: Instruction) -> tuple[str, str]:
+def told(*instructions: Instruction) -> tuple[str, str]:
     """The message and the help of the only error."""
-    errors = [one for one in check(document(*instructions)).diagnostics if one.severity == "error"]
-    assert len(errors) == 1
-    return errors[0].message, errors[0].help or ""
+    error = only(*instructions)
+    return error.message, error.help or ""
 
 
 def test_a_deadlock_names_all_who_wait() -> None:
-    message, help = only(
+    message, help = told(
         stream(0),
         wait(0, 0),
         record(1, 0),
@@ -206,22 +200,22 @@ def test_a_deadlock_names_all_who_wait() -> None:
 
 
 def test_a_missing_wait_names_the_queued_write() -> None:
-    _, help = only(*GPU, call("fill", [0], [1]), show(0), return_(0))
+    _, help = told(*GPU, call("fill", [0], [1]), show(0), return_(0))
     assert "FuncCall fill at /instructions/3 writes it, but is only queued on stream" in help
 
 
 def test_a_missing_join_names_the_threads_that_may_write() -> None:
-    _, help = only(allocate(0), fork(3, blind(0)), show(0), join(3), return_(0))
+    _, help = told(allocate(0), fork(3, blind(0)), show(0), join(3), return_(0))
     assert "where it is thread 3 that writes it, Join that thread before, or Wait" in help
 
 
 def test_a_missing_join_names_the_other_thread() -> None:
-    _, help = only(fork(0, load("array", 0)), show(0), join(0))
+    _, help = told(fork(0, load("array", 0)), show(0), join(0))
     assert help.startswith("/instructions/0/instructions/0 in another thread binds it")
 
 
 def test_a_use_before_the_binding_names_it() -> None:
-    assert only(show(0), load("array", 0))[1] == "it is bound only later, at /instructions/1"
+    assert told(show(0), load("array", 0))[1] == "it is bound only later, at /instructions/1"
 
 
 def test_places_carry_thread_and_source() -> None:

@@ -13,7 +13,6 @@ from short_programs import (
     array,
     blind,
     call,
-    check,
     copy,
     document,
     element,
@@ -23,6 +22,7 @@ from short_programs import (
     join,
     load,
     meta,
+    only,
     record,
     remove,
     return_,
@@ -37,12 +37,22 @@ from short_programs import (
 from test_mutants import tagged
 
 from zkrun.program.decode import decode
-from zkrun.program.diagnostic import Diagnostic
 
 MEMORY = {"gpu:0": 1024, "cpu": 1024, "disk": 1024}
 HOST = [allocate(0), blind(0), allocate(1, device="gpu:0"), stream(2)]
 UP = transfer(0, 1, "cpu", "gpu:0", stream=2)
+FREED = [join(0), free(0), free(1)]
 ARENA = [stream(0), stream(1), allocate(2, device="gpu:0", offset=0), call("fill", [2], [0])]
+
+
+def filled_again(offset: int, stream: int) -> list[Instruction]:
+    """Memory of the arena, filled on a stream, that is the result."""
+    return [
+        allocate(3, device="gpu:0", offset=offset),
+        call("fill", [3], [stream]),
+        return_(3),
+    ]
+
 
 VALID: dict[str, list[Instruction]] = {
     "both read": [*HOST, UP, show(0), record(0, 2), wait(0), free(0), return_(1)],
@@ -52,9 +62,7 @@ VALID: dict[str, list[Instruction]] = {
         slice_(0, 4, 4, 8),
         fork(0, blind(3, 0, 4)),
         blind(4, 0, 4),
-        join(0),
-        free(0),
-        free(1),
+        *FREED,
     ],
     "a view that wraps, and the elements between": [
         *HOST,
@@ -62,32 +70,16 @@ VALID: dict[str, list[Instruction]] = {
         slice_(0, 4, 2, 6),
         fork(0, blind(3, 0, 4)),
         blind(4, 0, 4),
-        join(0),
-        free(0),
-        free(1),
+        *FREED,
     ],
-    "arena memory freed and made again on one stream": [
-        *ARENA,
-        free(2),
-        allocate(3, device="gpu:0", offset=128),
-        call("fill", [3], [0]),
-        return_(3),
-    ],
-    "other bytes of the arena": [
-        *ARENA,
-        free(2),
-        allocate(3, device="gpu:0", offset=256),
-        call("fill", [3], [1]),
-        return_(3),
-    ],
+    "arena memory freed and made again on one stream": [*ARENA, free(2), *filled_again(128, 0)],
+    "other bytes of the arena": [*ARENA, free(2), *filled_again(256, 1)],
     "a part that both allocations leave alone": [
         *ARENA[:3],
         slice_(2, 4, 0, 4),
         call("fill", [4], [0]),
         free(2),
-        allocate(3, device="gpu:0", offset=128),
-        call("fill", [3], [1]),
-        return_(3),
+        *filled_again(128, 1),
     ],
     "an alias removed while another thread frees": [
         load("array", 9),
@@ -124,9 +116,7 @@ BROKEN: dict[str, tuple[list[Instruction], list[tuple[str, str]]]] = {
             slice_(0, 4, 1, 6),
             fork(0, blind(3, 0, 4)),
             blind(4, 0, 5),
-            join(0),
-            free(0),
-            free(1),
+            *FREED,
         ],
         [("ZK100", "6/instructions/0")],
     ),
@@ -138,9 +128,7 @@ BROKEN: dict[str, tuple[list[Instruction], list[tuple[str, str]]]] = {
             slice_(0, 5, 7, 8),
             fork(0, blind(4, 0, 1)),
             blind(5, 0, 1),
-            join(0),
-            free(0),
-            free(1),
+            *FREED,
         ],
         [("ZK100", "7/instructions/0")],
     ),
@@ -180,13 +168,7 @@ BROKEN: dict[str, tuple[list[Instruction], list[tuple[str, str]]]] = {
         [("ZK100", "11")],
     ),
     "arena memory made again on another stream": (
-        [
-            *ARENA,
-            free(2),
-            allocate(3, device="gpu:0", offset=128),
-            call("fill", [3], [1]),
-            return_(3),
-        ],
+        [*ARENA, free(2), *filled_again(128, 1)],
         [("ZK104", "6")],
     ),
     "arena memory made again for the host": (
@@ -283,13 +265,6 @@ def test_broken(name: str) -> None:
     instructions, expected = BROKEN[name]
     assert found(*instructions, memory=MEMORY) == expected
     assert not slow_check_accepts(instructions)
-
-
-def only(*instructions: Instruction, **more: object) -> Diagnostic:
-    (error,) = [
-        one for one in check(document(*instructions, **more)).diagnostics if one.severity == "error"
-    ]
-    return error
 
 
 def test_a_race_names_both_the_bytes_and_the_mend() -> None:
