@@ -7,6 +7,7 @@ order leaves open, every second time under the eyes of the sanitizer.
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,6 +25,9 @@ from zkrun.runtime.engine import run
 from zkrun.runtime.options import Options
 
 SCHEDULES = 100
+AT_ONCE = 8
+"""A virtual GPU that shuffles sleeps more than it computes."""
+
 GENERATED = 24
 
 
@@ -32,13 +36,15 @@ def results(raw: dict[str, Any], inputs: dict[str, Any], folder: Path | None = N
     decoded = decode(json.dumps(raw).encode(), folder)
     analysis = analyse(decoded, operands=True)
     assert analysis.valid
-    found = set()
-    for shuffle in range(SCHEDULES):
+
+    def result(shuffle: int) -> str:
         options = Options(
             gpu="virtual", sanitize=shuffle % 2 == 1, shuffle=shuffle, seed=1, timeout=60
         )
-        found.add(str(run(decoded, inputs, options, analysis).result.values))
-    return found
+        return str(run(decoded, inputs, options, analysis).result.values)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return set(pool.map(result, range(SCHEDULES)))
 
 
 @pytest.mark.parametrize("name", SAMPLES)
