@@ -71,7 +71,8 @@ class Pool:
         self._large: set[Region] = set()
         self._spare: list[Region] = []
         self.held = 0  # bytes of the live blocks, touched or not
-        _POOLS.add(self)
+        with _POOLS_LOCK:
+            _POOLS.add(self)
 
     def allocate(self, nbytes: int) -> tuple[int, Region]:
         """The address of a fresh block and its region. ResourceLimit where none is left."""
@@ -246,6 +247,7 @@ def _place(slabs: list[Region], block: int) -> tuple[int, Region] | None:
 
 
 _POOLS: weakref.WeakSet[Pool] = weakref.WeakSet()
+_POOLS_LOCK = threading.Lock()
 _KEPT: list[Region] = []
 """Mappings of the last run that a GPU copied from or to, wiped."""
 
@@ -332,7 +334,9 @@ def available_memory() -> int | None:
     if not known:
         return None
     resident = _kibibytes("/proc/self/status", "RssAnon") or 0
-    held = sum(pool.held for pool in list(_POOLS))
+    with _POOLS_LOCK:  # runs may be side by side in one process
+        pools = list(_POOLS)
+    held = sum(pool.held for pool in pools)
     return min(known) - max(0, held - resident)
 
 
