@@ -23,7 +23,7 @@ from zkrun.compiler.compile import Machine, compile_placed
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Graph
 from zkrun.compiler.type2.placement import may_run_on
-from zkrun.compiler.type3.plan import DoesNotFit
+from zkrun.compiler.type3.residence import DoesNotFit
 from zkrun.runtime.random import key
 
 SEED = 11

@@ -98,15 +98,17 @@ def _touches(call: Call) -> tuple[tuple[Touch, ...], tuple[Touch, ...]]:
     mutable, immutable = arguments_of(call)
     typs = (*call.mutable, *call.immutable)
     touched = call.signature.touched(call) if call.signature.touched else None
+    behind = len(call.written) - len(mutable)  # of the mutable operands: the workspace
     reads: list[Touch] = []
-    writes: list[Touch] = []
-    for at, (argument, typ) in enumerate(zip((*mutable, *immutable), typs, strict=True)):
+    writes: list[Touch] = [(len(mutable), None)] if behind else []
+    for index, (argument, typ) in enumerate(zip((*mutable, *immutable), typs, strict=True)):
+        at = index if index < len(mutable) else index + behind
         extent = None
-        if touched is not None and touched[at] < types.length(typ):
-            extent = touched[at]
+        if touched is not None and touched[index] < types.length(typ):
+            extent = touched[index]
         scratch = isinstance(typ, types.GpuBuffer)
         if argument.effect == "reads" or (argument.effect == "updates" and not scratch):
             reads.append((at, extent))
-        if at < len(mutable):
+        if index < len(mutable):
             writes.append((at, extent))
     return tuple(reads), tuple(writes)

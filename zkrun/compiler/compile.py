@@ -23,8 +23,9 @@ from zkrun.compiler.type3.calls import lower, resolved
 from zkrun.compiler.type3.chunk import Chunk
 from zkrun.compiler.type3.chunk import gpu as is_gpu
 from zkrun.compiler.type3.emit import emit
-from zkrun.compiler.type3.plan import DoesNotFit, Pace, Plan, plan
+from zkrun.compiler.type3.plan import Pace, Plan, plan
 from zkrun.compiler.type3.predict import Prediction, call_seconds, predict
+from zkrun.compiler.type3.residence import DoesNotFit
 from zkrun.compiler.type3.tracks import Schedule, schedule
 from zkrun.errors import ResourceLimit, UsageError
 from zkrun.program import types
@@ -37,7 +38,10 @@ Memory: TypeAlias = Mapping[str, int | None]
 """The devices that a program may use, and the most bytes of each; None for no limit."""
 
 _PAGE = 4096
-"""Bytes to which memory of the CPU is rounded up when it is taken."""
+"""Bytes to which devices round up what they take."""
+
+_LEAST_BUFFER = 1 << 16
+"""Bytes from which on what a call needs to work in has a place in the plan."""
 
 _LEAST_SHARE = 32
 """Of what a program takes without a limit: whether less would do is not tried."""
@@ -103,6 +107,13 @@ class Machine:
         from zkrun.devices.registry import workspace  # here: nothing else asks devices anything
 
         return workspace("gpu:0", calls) if self.gpu == "real" else 0
+
+    def buffer(self, call: Call) -> int:
+        """The bytes that a call on a GPU needs to work in; 0 where they are not worth a plan."""
+        from zkrun.devices.registry import buffer
+
+        nbytes = buffer("gpu:0", call) if self.gpu == "real" else 0
+        return nbytes if nbytes >= _LEAST_BUFFER else 0
 
     def with_memory(self, device: str, nbytes: int) -> Machine:
         """The same machine with so much on one device."""
@@ -205,7 +216,7 @@ def compile_placed(graph: Graph, machine: Machine) -> Compiled:
     """The program of a graph as it is, each vertex on its device, in its order. DoesNotFit."""
     devices = _devices(graph)
     memory = machine.memory
-    calls = _calls(graph)
+    calls, buffers = _with_buffers(_calls(graph), devices, machine)
     fixed = {**_workspaces(calls, devices, machine), "cpu": _held(graph)}
     budgets: dict[str, int | None] = {}
     for device, most in memory.items():
@@ -215,10 +226,11 @@ def compile_placed(graph: Graph, machine: Machine) -> Compiled:
         budgets[device] = None if most is None else (most - taken) // _PAGE * _PAGE
     if machine.disk:
         budgets["disk"] = None
-    found = _planned(graph, devices, budgets, _pace(calls, devices, machine.rates))
+    pace = _pace(calls, devices, machine.rates)
+    found = _planned(graph, devices, budgets, pace, buffers)
     order = schedule(found.chunk)
     peak = {
-        device: found.chunk.memory.get(device, 0) + fixed.get(device, 0)
+        device: -(-found.chunk.memory.get(device, 0) // _PAGE) * _PAGE + fixed.get(device, 0)
         for device in dict.fromkeys((*memory, *found.chunk.memory))
     }
     return Compiled(
@@ -247,7 +259,11 @@ def _devices(graph: Graph) -> list[str]:
 
 
 def _planned(
-    graph: Graph, devices: Sequence[str], budgets: Mapping[str, int | None], pace: Pace
+    graph: Graph,
+    devices: Sequence[str],
+    budgets: Mapping[str, int | None],
+    pace: Pace,
+    buffers: Mapping[int, int],
 ) -> Plan:
     """The plan. A device's budget binds it only where it would take more without one.
 
@@ -255,10 +271,10 @@ def _planned(
     """
     binding: dict[str, int | None] = dict.fromkeys(budgets)
     while True:
-        found = plan(graph, devices, binding, pace)
+        found = plan(graph, devices, binding, pace, buffers)
         if found.spilled:
             with suppress(DoesNotFit):  # copies that are made early take room on the CPU
-                found = plan(graph, devices, binding, pace, found.spilled)
+                found = plan(graph, devices, binding, pace, buffers, found.spilled)
         over = {
             device: most
             for device, most in budgets.items()
@@ -336,10 +352,24 @@ def _calls(graph: Graph) -> list[Call | None]:
     return found
 
 
+def _with_buffers(
+    calls: Sequence[Call | None], devices: Sequence[str], machine: Machine
+) -> tuple[list[Call | None], dict[int, int]]:
+    """The calls with what each on a GPU works in, and the bytes of that by position."""
+    found = list(calls)
+    buffers: dict[int, int] = {}
+    for position, (call, device) in enumerate(zip(calls, devices, strict=True)):
+        nbytes = machine.buffer(call) if call is not None and is_gpu(device) else 0
+        if call is not None and nbytes:
+            buffers[position] = nbytes
+            found[position] = replace(call, workspace=types.GpuBuffer(nbytes))
+    return found, buffers
+
+
 def _workspaces(
     calls: Sequence[Call | None], devices: Sequence[str], machine: Machine
 ) -> dict[str, int]:
-    """The memory that the calls on each GPU take beside their operands."""
+    """The memory that the calls on each GPU take beside their operands and buffers."""
     found: dict[str, list[Call]] = {}
     for call, device in zip(calls, devices, strict=True):
         if call is not None and is_gpu(device):

@@ -83,7 +83,10 @@ Value = Any
 """What a variable is bound to: Data, a transcript's state, a Stream, or a tuple of values."""
 
 Function = Callable[[Sequence[Value], Sequence[Value]], None]
-"""A function bound to its device and parameters: (mutable, immutable without the stream)."""
+"""A function bound to its device and parameters: (mutable, immutable without the stream).
+
+Where the call has a workspace, its buffer is the last of the mutable ones.
+"""
 
 
 class Event:

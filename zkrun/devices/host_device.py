@@ -90,15 +90,19 @@ class HostDevice(Device):
         name = call.signature.name
         factory = FACTORIES.get(name)
         function = factory(call, self._tools) if factory is not None else _installed(call)
-        return self._guarded(name, function)
+        return self._guarded(call, function)
 
-    def _guarded(self, name: str, function: Function) -> Function:
-        """The function with the native module's errors told in zkrun's own."""
+    def _guarded(self, call: Call, function: Function) -> Function:
+        """The function with the native module's errors told in zkrun's own.
+
+        It works in memory of its own, not in the workspace that the program gives it.
+        """
+        name, operands = call.signature.name, len(call.mutable)
         stopped, account, check = self._native.Cancelled, self.account, self.check
 
         def run(mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
             try:
-                function(mutable, immutable)
+                function(mutable[:operands], immutable)
             except stopped:
                 raise Cancelled("the run was cancelled") from None
             except MemoryError:

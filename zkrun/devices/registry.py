@@ -11,6 +11,7 @@ that names a module or object of the same form:
   first need it; `notify` is told how far it is.
 - `workspace(calls) -> int`, optional: the most bytes that its kernels take beside operands for a
   run with these calls on one stream, whether or not there is such a device here.
+- `buffer(call) -> int`, optional: the bytes of a buffer that a program can give a call to work in.
 
 `cpu` and `disk` are opened by the folder of that name. `gpu:N` is opened by the `virtual` folder
 where the run asks for virtual GPUs, and else by the first other kind that describes a device of
@@ -37,6 +38,7 @@ __all__ = [
     "DeviceInfo",
     "Settings",
     "Warmed",
+    "buffer",
     "close_devices",
     "describe_devices",
     "missing_devices",
@@ -166,13 +168,20 @@ def workspace(device: str, calls: Sequence[Call]) -> int:
     """
     if not device.startswith("gpu:"):
         return 0
-    return max((states(calls) for states in _workspaces()), default=0)
+    return max((states(calls) for states in _stated("workspace")), default=0)
+
+
+def buffer(device: str, call: Call) -> int:
+    """The bytes of a buffer on a GPU that is large enough as workspace of a call; 0 elsewhere."""
+    if not device.startswith("gpu:"):
+        return 0
+    return max((states(call) for states in _stated("buffer")), default=0)
 
 
 @cache
-def _workspaces() -> tuple[Callable[[Sequence[Call]], int], ...]:
-    """What each kind of GPU says of the memory that calls take."""
-    states = (getattr(kind, "workspace", None) for _, kind in _gpu_kinds())
+def _stated(what: str) -> tuple[Callable[[Any], int], ...]:
+    """How each kind of GPU says what memory calls take."""
+    states = (getattr(kind, what, None) for _, kind in _gpu_kinds())
     return tuple(state for state in states if state is not None)
 
 

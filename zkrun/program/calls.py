@@ -14,7 +14,7 @@ from zkrun.program.document import FunctionEntry
 from zkrun.program.explain import Words, did_you_mean, explain
 from zkrun.program.functions.registry import names, signature
 from zkrun.program.signature import Argument, Call, Signature, match
-from zkrun.program.types import Typ
+from zkrun.program.types import GpuBuffer, Typ
 
 __all__ = ["OpenedEntry", "Problem", "open_entry", "resolve_call"]
 
@@ -84,7 +84,8 @@ def resolve_call(
 ) -> tuple[Call | None, list[str]]:
     """The call of an entry with operands of these types (the stream left out), and what is wrong.
 
-    The call is None where anything is wrong. Equal calls cost one check.
+    A GpuBuffer behind the mutable ones is the call's workspace. The call is None where anything is
+    wrong. Equal calls cost one check.
     """
     call, problems = _resolve(entry, curve.name, tuple(mut_types), tuple(arg_types))
     return call, list(problems)
@@ -100,12 +101,26 @@ def _resolve(
         return None, tuple(
             f"{one.path[1:].replace('/', '.')}: {one.message}" for one in opened.problems
         )
-    problems = _fit(found, mut_types, arg_types)
+    mutable, workspace = _parted(found, mut_types)
+    problems = _fit(found, mutable, arg_types)
     if problems:
         return None, tuple(problems)
-    call = Call(found, CURVES[curve], opened.params, mut_types, arg_types)
+    call = Call(found, CURVES[curve], opened.params, mutable, arg_types, workspace)
     problems = list(found.check(call))
     return (None, tuple(problems)) if problems else (call, ())
+
+
+def _parted(
+    found: Signature, mut_types: tuple[Typ, ...]
+) -> tuple[tuple[Typ, ...], GpuBuffer | None]:
+    """What stands in `arg_mut`: the mutable arguments, and the workspace behind them, if any.
+
+    The last buffer of a function that takes buffers is an argument.
+    """
+    takes = found.mutable and "GpuBuffer" in found.mutable[-1].kinds
+    if takes or not mut_types or not isinstance(mut_types[-1], GpuBuffer):
+        return mut_types, None
+    return mut_types[:-1], mut_types[-1]
 
 
 def _fit(found: Signature, mut_types: tuple[Typ, ...], arg_types: tuple[Typ, ...]) -> list[str]:

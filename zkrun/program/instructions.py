@@ -138,7 +138,8 @@ class Transfer(_Base):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class FuncCall(_Base):
-    """Calls a function of the table; on a GPU the last of `arg` is the stream."""
+    """Calls a function of the table; on a GPU the last of `arg` is the stream, and a GpuBuffer
+    behind the last of `arg_mut` is memory to work in."""
 
     op: Literal["FuncCall"] = "FuncCall"
     func_id: Annotated[UInt, Operand("function", Effect.NAMES)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from zkrun.algebra.curves import Curve
-from zkrun.program.types import Typ
+from zkrun.program.types import GpuBuffer, Typ
 
 __all__ = ["Argument", "Call", "Cost", "Signature", "arguments_of", "form", "match", "no_check"]
 
@@ -63,13 +63,23 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call with everything known before the run: the stream is left out of `immutable`."""
+    """One call with everything known before the run: the stream is left out of `immutable`.
+
+    `workspace` is the buffer that the program gave for what the function needs beside its operands;
+    it stands behind `mutable` in the instruction.
+    """
 
     signature: Signature
     curve: Curve
     params: Any  # an instance of signature.params
     mutable: tuple[Typ, ...]
     immutable: tuple[Typ, ...]
+    workspace: GpuBuffer | None = None
+
+    @property
+    def written(self) -> tuple[Typ, ...]:
+        """The types of all that stands in `arg_mut`."""
+        return (*self.mutable, self.workspace) if self.workspace else self.mutable
 
 
 def arguments_of(call: Call) -> tuple[tuple[Argument, ...], tuple[Argument, ...]]:

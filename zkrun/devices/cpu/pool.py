@@ -25,7 +25,7 @@ from zkrun.devices.account import Account, bytes_text
 from zkrun.devices.pages import locked
 from zkrun.memory import BestFitAllocator, BuddyAllocator
 
-__all__ = ["POISON", "Pool", "Region", "available_memory"]
+__all__ = ["POISON", "Pool", "Region", "available_memory", "poison"]
 
 POISON = 0x15
 """Fills memory that must not be read. As an element it is below every modulus, so that kernels stay
@@ -82,14 +82,14 @@ class Pool:
             else:
                 address, region = self._allocate_small(nbytes)
         if self._poison:
-            _poison(address, nbytes)
+            poison(address, nbytes)
         return address, region
 
     def free(self, address: int, region: Region, nbytes: int) -> None:
         """Wipes a block and takes it back; `nbytes` as it was asked for."""
         _wipe(region, address, nbytes)
         if self._poison:
-            _poison(address, nbytes)
+            poison(address, nbytes)
         with self._lock:
             if region.allocator is not None:
                 block = _block_size(nbytes)
@@ -316,7 +316,8 @@ def _give_back(region: Region, address: int, nbytes: int) -> None:
     region.mapping.madvise(mmap.MADV_DONTNEED, first - region.address, last - first)
 
 
-def _poison(address: int, nbytes: int) -> None:
+def poison(address: int, nbytes: int) -> None:
+    """Overwrites both ends of a stretch of memory, which may be all of it."""
     if nbytes <= 2 * _POISONED:
         ctypes.memset(address, POISON, nbytes)
     else:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from zkrun.devices.registry import DeviceInfo, Settings, Warmed
     from zkrun.program.signature import Call
 
-__all__ = ["describe", "missing", "open_device", "warm", "workspace"]
+__all__ = ["buffer", "describe", "missing", "open_device", "warm", "workspace"]
 
 
 def open_device(name: str, settings: Settings) -> Device:
@@ -42,6 +42,13 @@ def workspace(calls: Sequence[Call]) -> int:
     from zkrun.devices.cuda.scratch import workspace_bytes
 
     return workspace_bytes(calls)
+
+
+def buffer(call: Call) -> int:
+    """The bytes of a buffer that is large enough as workspace of a call, known without a GPU."""
+    from zkrun.devices.cuda.scratch import buffer_bytes
+
+    return buffer_bytes(call)
 
 
 def warm(notify: Callable[[str], None]) -> list[Warmed]:

@@ -216,7 +216,7 @@ class CudaDevice(Device):
             call.signature.name,
             call.curve.name,
             repr(call.params),
-            call.mutable,
+            call.written,
             call.immutable,
         )
         if key not in self._functions:
@@ -224,13 +224,21 @@ class CudaDevice(Device):
         return self._functions[key]
 
     def _bind(self, call: Call) -> Function:
-        name = call.signature.name
+        name, operands = call.signature.name, len(call.mutable)
         if "gpu" not in call.signature.devices:
             raise RunFailed(f"{name} does not run on a GPU")
         factory = FACTORIES.get(name)
         with told(self.account), self._immediate_lock:
             self.use()
-            launch = factory(call, self) if factory is not None else installed(call)
+            plain = factory(call, self) if factory is not None else installed(call)
+
+        def with_workspace(
+            queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]
+        ) -> None:
+            with queue.working_in(mutable[operands]):
+                plain(queue, mutable[:operands], immutable)
+
+        launch = with_workspace if call.workspace else plain
 
         def function(mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
             if self._cancelled:

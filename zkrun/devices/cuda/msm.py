@@ -285,7 +285,7 @@ class _Launches:
             "digits",
             (min(-(-plan.bases // DIGIT_THREADS), DIGIT_BLOCKS * multiprocessors), plan.vectors),
             DIGIT_THREADS,
-            at["digits_and_sorted"],
+            at["digits"],
             counts,
             views.ljust(VECTORS_AT_ONCE * VIEW.size, b"\0"),
             record,
@@ -305,10 +305,10 @@ class _Launches:
             "partition_digits",
             (tiles, plan.all_windows),
             SORT_THREADS,
-            at["codes_and_sums"],
+            at["codes"],
             at["fine_bits"],
             at["partition_cursors"],
-            at["digits_and_sorted"],
+            at["digits"],
             record,
             words=2 * TILE + (3 << plan.coarse_bits),
         )
@@ -336,9 +336,9 @@ class _Launches:
             "sort_partitions",
             (most_tiles, 1),
             SORT_THREADS,
-            at["digits_and_sorted"],
+            at["sorted"],
             at["bucket_cursors"],
-            at["codes_and_sums"],
+            at["codes"],
             at["fine_bits"],
             at["partition_starts"],
             at["tile_starts"],
@@ -347,7 +347,7 @@ class _Launches:
         )
 
     def accumulate(self, plan: Plan) -> None:
-        sums = self.scratch + plan.offsets["codes_and_sums"]
+        sums = self.scratch + plan.offsets["sums"]
         heads, keys = self.scratch + plan.offsets["heads"], self.scratch + plan.offsets["keys"]
         self.launch(
             "accumulate_buckets",
@@ -356,7 +356,7 @@ class _Launches:
             sums,
             heads,
             keys,
-            self.scratch + plan.offsets["digits_and_sorted"],
+            self.scratch + plan.offsets["sorted"],
             self.scratch + plan.offsets["bucket_starts"],
             plan.buckets,
             self.bases,
@@ -373,7 +373,7 @@ class _Launches:
             heads, keys = next_heads, next_keys
 
     def reduce(self, plan: Plan, results: Sequence[int]) -> None:
-        points = self.scratch + plan.offsets["codes_and_sums"]
+        points = self.scratch + plan.offsets["sums"]
         starts = self.scratch + plan.offsets["bucket_starts"]
         all_points = self.scratch + plan.offsets["folds"]
         by_bit = self.scratch + plan.offsets["by_bit"]

@@ -3,6 +3,7 @@
 See native/msm_plan.cuh for the algorithm whose sizes these are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -50,8 +51,8 @@ class Plan:
     """How one pass over ``vectors`` scalar vectors of at most ``bases`` elements goes.
 
     ``points`` are what is summed up: the bases, or their kept multiples for every digit.
-    ``offsets`` says where arrays lie in the scratch memory, of ``scratch_bytes``; those that end
-    ``_and_...`` take turns at one place.
+    ``offsets`` says where arrays lie in the scratch memory, of ``scratch_bytes``; some take turns
+    at one place.
     """
 
     points: int
@@ -221,29 +222,34 @@ def _make_plan(
     point_bytes = 4 * element_bytes
     fold_points = sum(all_windows * fold.blocks for fold in folds)
     bit_points = sum(all_windows * fold.bits * fold.blocks for fold in folds)
-    sizes = {
-        "table": 0 if multiples else points * element_bytes,
-        # Zeroed together:
-        "coarse_counts": 4 * partitions,
-        "bucket_cursors": 4 * buckets,
-        "partition_starts": 4 * (partitions + 1),
-        "tile_starts": 4 * (partitions + 1),
-        "partition_cursors": 4 * partitions,
-        "bucket_starts": 4 * (buckets + 1),
-        "digits_and_sorted": 4 * codes,
-        "fine_bits": 2 * codes,
-        "codes_and_sums": max(4 * codes, point_bytes * buckets),
-        "heads": point_bytes * sum(head_counts),
-        "keys": 4 * sum(head_counts) + 4,
-        "folds": point_bytes * fold_points,
-        "by_bit": point_bytes * bit_points,
-        "bit_sums": point_bytes * all_windows * bucket_bits,
-    }
-    offsets = {}
-    end = 0
-    for name, size in sizes.items():
-        offsets[name] = end
-        end += -(-size // 256) * 256
+    places: list[dict[str, int] | tuple[dict[str, int], ...]] = [
+        {
+            "table": 0 if multiples else points * element_bytes,
+            # Zeroed together:
+            "coarse_counts": 4 * partitions,
+            "bucket_cursors": 4 * buckets,
+            "partition_starts": 4 * (partitions + 1),
+            "tile_starts": 4 * (partitions + 1),
+            "partition_cursors": 4 * partitions,
+            "bucket_starts": 4 * (buckets + 1),
+            "keys": 4 * sum(head_counts) + 4,
+        },
+        # Codes until they are sorted, then the sums of their buckets:
+        ({"codes": 4 * codes}, {"sums": point_bytes * buckets}),
+        # Digits, then the sorted codes until they are summed up, then the sums of sums:
+        (
+            {"digits": 4 * codes},
+            {"sorted": 4 * codes},
+            {
+                "folds": point_bytes * fold_points,
+                "by_bit": point_bytes * bit_points,
+                "bit_sums": point_bytes * all_windows * bucket_bits,
+            },
+        ),
+        # The low bits of buckets until codes are sorted, then the sums that threads begin with:
+        ({"fine_bits": 2 * codes}, {"heads": point_bytes * sum(head_counts)}),
+    ]
+    offsets, scratch_bytes = _laid_out(places)
     return Plan(
         points,
         bases,
@@ -258,5 +264,23 @@ def _make_plan(
         tuple(folds),
         tuple(head_counts),
         offsets,
-        end,
+        scratch_bytes,
     )
+
+
+def _laid_out(
+    places: Sequence[dict[str, int] | tuple[dict[str, int], ...]],
+) -> tuple[dict[str, int], int]:
+    """The offset of each array, and the end. Arrays of one place take turns at it."""
+    offsets: dict[str, int] = {}
+    start = 0
+    for place in places:
+        ends = [start]
+        for turn in place if isinstance(place, tuple) else (place,):
+            end = start
+            for name, size in turn.items():
+                offsets[name] = end
+                end += -(-size // 256) * 256
+            ends.append(end)
+        start = max(ends)
+    return offsets, start

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import cupy
 from cupy.cuda import runtime
 
+from zkrun.devices.cuda.scratch import SCRATCH_ALIGNMENT
+
 if TYPE_CHECKING:
+    from zkrun.devices.base import Data
     from zkrun.devices.cuda.device import CudaDevice
 
 __all__ = ["Check", "MustBlock", "Queue", "ScratchMemory", "current"]
@@ -98,6 +102,7 @@ class Queue:
         self.checks: list[Check] = []  # of the work that is being queued
         self._owns_memory = memory is None
         self.memory = memory or ScratchMemory(device)
+        self._given = (0, 0)  # address and bytes of the workspace of what is being queued
         if not captures:
             self.memory.stream = self.handle
         self._words = 0
@@ -113,8 +118,23 @@ class Queue:
         return cupy.cuda.Stream.from_external(self)
 
     def scratch(self, nbytes: int) -> int:
-        """The address of memory that is free until the work that is being queued has passed."""
-        return self.memory.grow(nbytes)
+        """The address of memory that is free until the work that is being queued has passed.
+
+        It is the workspace that the program gave, where that is large enough, else the stream's.
+        """
+        address, size = self._given
+        return address if nbytes <= size else self.memory.grow(nbytes)
+
+    @contextmanager
+    def working_in(self, buffer: Data) -> Iterator[None]:
+        """What is queued meanwhile has this memory to work in."""
+        start = buffer.address + buffer.offset
+        address = -(-start // SCRATCH_ALIGNMENT) * SCRATCH_ALIGNMENT
+        self._given = address, start + buffer.length - address
+        try:
+            yield
+        finally:
+            self._given = (0, 0)
 
     def failure_word(self) -> tuple[int, int]:
         """(number, address) of a 32-bit word that is 0 when the work begins."""

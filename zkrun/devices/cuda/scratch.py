@@ -1,8 +1,9 @@
 """The memory of a GPU that calls take beside their operands, known without one: for plans of it.
 
-Kernels take their scratch from their stream, which keeps the largest that any of them needed. This
-is what the launches in `ntt.py`, `msm.py`, `permute.py`, `recurrences.py` and `fused.py` ask for,
-on a GPU with at most `MULTIPROCESSORS`. Tables are made once for all calls that are alike.
+Kernels take their scratch from the buffer that a call was given for it, else from their stream,
+which keeps the largest that any of them needed. This is what the launches in `ntt.py`, `msm.py`,
+`permute.py`, `recurrences.py` and `fused.py` ask for, on a GPU with at most `MULTIPROCESSORS`.
+Tables are made once for all calls that are alike.
 """
 
 from __future__ import annotations
@@ -20,14 +21,24 @@ from zkrun.devices.cuda.msm_plan import (
 from zkrun.program.signature import Call
 from zkrun.program.types import length
 
-__all__ = ["FIXED", "MULTIPROCESSORS", "scratch_bytes", "table_bytes", "workspace_bytes"]
+__all__ = [
+    "FIXED",
+    "MULTIPROCESSORS",
+    "SCRATCH_ALIGNMENT",
+    "buffer_bytes",
+    "scratch_bytes",
+    "table_bytes",
+    "workspace_bytes",
+]
 
 MULTIPROCESSORS = 160
 FIXED = 1 << 16
 """Bytes that a run takes once: words for the failures of some thirty streams and their graphs."""
 
+SCRATCH_ALIGNMENT = 256
+"""Scratch memory starts at a multiple of so many bytes, and is a multiple of them."""
+
 _ITEM = 32
-_GRANULE = 256  # bytes that memory of a GPU comes by
 
 
 def workspace_bytes(calls: Iterable[Call]) -> int:
@@ -37,10 +48,20 @@ def workspace_bytes(calls: Iterable[Call]) -> int:
     """
     scratch, tables = 0, dict[object, int]()
     for call in calls:
-        size = scratch_bytes(call)
-        scratch = max(scratch, -(-size // _GRANULE) * _GRANULE)
         tables |= table_bytes(call)
+        if call.workspace is None or call.workspace.nbytes < buffer_bytes(call):
+            scratch = max(scratch, _whole(scratch_bytes(call)))
     return FIXED + sum(tables.values()) + scratch
+
+
+def buffer_bytes(call: Call) -> int:
+    """The bytes of a buffer, wherever it starts, that is large enough as workspace of a call."""
+    nbytes = scratch_bytes(call)
+    return _whole(nbytes) + SCRATCH_ALIGNMENT if nbytes else 0
+
+
+def _whole(nbytes: int) -> int:
+    return -(-nbytes // SCRATCH_ALIGNMENT) * SCRATCH_ALIGNMENT
 
 
 def table_bytes(call: Call) -> dict[object, int]:
@@ -53,8 +74,17 @@ def table_bytes(call: Call) -> dict[object, int]:
             nbytes = transforms.table_bytes(k, params.coset != 1, params.inverse, params.tables)
             return {("ntt", which): nbytes}
         case "scalar_pow":
-            nbytes = params.exp.bit_length() // 8 + _GRANULE
+            nbytes = params.exp.bit_length() // 8 + SCRATCH_ALIGNMENT
             return {("scalar_pow", call.curve.name, params.exp): nbytes}
+        case "msm":
+            group, points, _ = _sums(call)
+            return {
+                ("msm", call.curve.name, group, points, width): multiples_bytes(
+                    call.curve, group, points, width
+                )
+                for kept, width in _widths(call)
+                if kept
+            }
         case _:
             return {}
 
@@ -80,15 +110,27 @@ def scratch_bytes(call: Call) -> int:
 
 
 def _msm(call: Call) -> int:
-    vectors = len(call.mutable)
-    group = call.immutable[0].group  # type: ignore[union-attr]  # a PointArray
-    points = max(length(typ) for typ in call.immutable[1:])
-    keeps = call.params.multiples and may_keep_multiples(points)
     most = 0
-    for kept in (False, True) if keeps else (False,):
-        width = choose_window_bits(points, call.params.window, kept)
+    for kept, width in _widths(call):
+        group, points, vectors = _sums(call)
         at_once = vectors_per_pass(points, vectors, width)
-        scratch = most_scratch(call.curve, group, points, at_once, MULTIPROCESSORS, width, kept)
-        multiples = multiples_bytes(call.curve, group, points, width) if kept else 0
-        most = max(most, scratch + multiples)
+        needed = most_scratch(call.curve, group, points, at_once, MULTIPROCESSORS, width, kept)
+        most = max(most, needed)
     return most
+
+
+def _widths(call: Call) -> list[tuple[bool, int]]:
+    """The widths of windows that a multiplication may have: (with kept multiples, bits)."""
+    _, points, _ = _sums(call)
+    keeps = call.params.multiples and may_keep_multiples(points)
+    wish = call.params.window
+    return [
+        (kept, choose_window_bits(points, wish, kept))
+        for kept in ((False, True) if keeps else (False,))
+    ]
+
+
+def _sums(call: Call) -> tuple[str, int, int]:
+    """The group of a multiplication, its longest vector, and how many vectors there are."""
+    group = call.immutable[0].group  # type: ignore[union-attr]  # a PointArray
+    return group, max(length(typ) for typ in call.immutable[1:]), len(call.mutable)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from zkrun.devices.base import Clock, Function, Stream
+from zkrun.devices.base import Clock, Function, Stream, Value
+from zkrun.devices.cpu.pool import poison
 from zkrun.devices.host_device import HostDevice
 from zkrun.devices.virtual.stream import Hesitation, VirtualStream
 from zkrun.errors import RunFailed
@@ -21,7 +22,8 @@ class VirtualGpu(HostDevice):
     Memory that was not written, or was freed, is poisoned. With `shuffle`, a seed, streams hold
     work back for moments that the seed chooses, so that other schedules happen that are as legal:
     what a missing Wait leaves to luck goes wrong soon. The scratch memory of the CPU's functions is
-    not counted: a GPU's kernels take another amount.
+    not counted: a GPU's kernels take another amount. Buffers that programs give them to work in are
+    not used, only poisoned.
     """
 
     def __init__(self, name: str, limit: int | None = None, shuffle: int | None = None) -> None:
@@ -34,7 +36,16 @@ class VirtualGpu(HostDevice):
     def bind(self, call: Call) -> Function:
         if "gpu" not in call.signature.devices:
             raise RunFailed(f"{call.signature.name} does not run on a GPU")
-        return super().bind(call)
+        function = super().bind(call)
+        if call.workspace is None:
+            return function
+
+        def run(mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
+            function(mutable, immutable)
+            workspace = mutable[-1]
+            poison(workspace.address + workspace.offset, workspace.length)
+
+        return run
 
     def open_stream(self, clock: Clock, fail: Callable[[int, BaseException], None]) -> Stream:
         with self._lock:

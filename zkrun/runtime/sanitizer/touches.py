@@ -53,7 +53,7 @@ def touches(linker: Linker, at: int, it: Any) -> Callable[[], list[Touch]]:
 def _call(linker: Linker, it: op.FuncCall, call: Call) -> Callable[[], list[Touch]]:
     slots = linker.run.slots
     arguments = [argument for many in arguments_of(call) for argument in many]
-    variables = [*it.arg_mut, *it.arg[: len(call.immutable)]]
+    variables = [*it.arg_mut[: len(call.mutable)], *it.arg[: len(call.immutable)]]
     extents = call.signature.touched(call) if call.signature.touched else None
     plan = []
     for index, (variable, argument) in enumerate(zip(variables, arguments, strict=True)):
@@ -62,7 +62,9 @@ def _call(linker: Linker, it: op.FuncCall, call: Call) -> Callable[[], list[Touc
             argument.effect == "updates" and isinstance(typ, GpuBuffer)
         )
         extent = extents[index] if extents else None
-        plan.append((linker.slot(variable), extent, reads, index < len(it.arg_mut)))
+        plan.append((linker.slot(variable), extent, reads, index < len(call.mutable)))
+    if call.workspace:
+        plan.append((linker.slot(it.arg_mut[-1]), None, False, True))
 
     def touched() -> list[Touch]:
         return [
