@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 from typing import Any
 
 import pytest
@@ -187,23 +188,32 @@ def test_a_machine_is_what_its_description_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        {"schema": "zkrun-machine/2"},
-        {"speed": 1},
-        {"devices": []},
-        {"devices": {"cpu": 3}},
-        {"devices": {"cpu": {"scalar": 0}}},
-        {"devices": {"cpu": {"scalar": True}}},
-        {"devices": {"cpu": {"scalar": float("nan")}}},
-        {"devices": {"cpu": {"speed": 1}}},
-        {"links": {"cpu->gpu": "fast"}},
-        {"links": 1},
+        ({"schema": "zkrun-machine/2"}, 'a map with "schema": "zkrun-machine/1"'),
+        ({"speed": 1}, 'unknown key "speed" at /speed'),
+        ({"device": {}}, 'did you mean "devices"?'),
+        ({"devices": []}, "a map belongs at /devices, not a list"),
+        ({"devices": {"cpu": 3}}, "a map belongs at /devices/cpu, not the integer 3"),
+        ({"devices": {"cpu": {"scalar": 0}}}, "the integer 0 at /devices/cpu/scalar is no rate"),
+        ({"devices": {"cpu": {"scalar": True}}}, "a boolean at /devices/cpu/scalar is no rate"),
+        ({"devices": {"cpu": {"speed": 1}}}, "at /devices/cpu/speed (scalar, base and bytes are"),
+        ({"links": {"cpu->gpu": "fast"}}, 'the text "fast" at /links/cpu->gpu is no rate'),
+        ({"links": 1}, "a map belongs at /links, not the integer 1"),
     ],
 )
-def test_what_describes_no_machine(change: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
+def test_what_describes_no_machine(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
         Rates.from_json(MACHINE | change)
+
+
+@pytest.mark.parametrize(
+    "rate", ["1e-300", "0.5", "NaN", "Infinity", "-1", "1e400", "1" + "0" * 99]
+)
+def test_rates_that_no_machine_has_are_refused(rate: str) -> None:
+    text = f'{{"schema": "zkrun-machine/1", "devices": {{"gpu:0": {{"base": {rate}}}}}}}'
+    with pytest.raises(UsageError, match=r"at /devices/gpu:0/base is no rate: write"):
+        Rates.from_json(json.loads(text))
 
 
 def test_costs_are_only_there_where_they_are_asked_for() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from zkrun.analysis.cost import Field, Task, critical_path
 from zkrun.errors import UsageError
+from zkrun.program.diagnostic import pointer
+from zkrun.program.explain import did_you_mean, found
 
 __all__ = ["SCHEMA", "Estimate", "Rates", "estimate"]
 
@@ -36,24 +38,19 @@ class Rates:
         """
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             raise UsageError(f'a machine is described by a map with "schema": "{SCHEMA}"')
-        unknown = [key for key in raw if key not in ("schema", "name", "devices", "links")]
-        if unknown:
-            raise UsageError(f"a machine has no {unknown[0]!r}; it has name, devices and links")
+        _known_keys(raw, ("schema", "name", "devices", "links"), ())
         multiplications: dict[tuple[str, Field], float] = {}
         traffic: dict[str, float] = {}
         for device, rates in _map(raw, "devices").items():
-            for key in _map(raw["devices"], device):
-                rate = _rate(rates[key], f"/devices/{device}/{key}")
-                match key:
-                    case "scalar" | "base":
-                        multiplications[device, key] = rate
-                    case "bytes":
-                        traffic[device] = rate
-                    case _:
-                        raise UsageError(
-                            f"a device has no rate {key!r}; it has scalar, base and bytes"
-                        )
-        links = {link: _rate(rate, f"/links/{link}") for link, rate in _map(raw, "links").items()}
+            at = ("devices", device)
+            _known_keys(_map(raw["devices"], device, at), ("scalar", "base", "bytes"), at)
+            for key in rates:
+                rate = _rate(rates[key], (*at, key))
+                if key == "bytes":
+                    traffic[device] = rate
+                else:
+                    multiplications[device, key] = rate
+        links = {link: _rate(rate, ("links", link)) for link, rate in _map(raw, "links").items()}
         return cls(str(raw.get("name", "")), multiplications, traffic, links)
 
     def to_json(self) -> dict[str, Any]:
@@ -129,14 +126,26 @@ def _over(amount: int, rate: float | None) -> float:
     return amount / rate if rate else 0.0
 
 
-def _map(raw: dict[str, Any], key: str) -> dict[str, Any]:
+def _known_keys(raw: dict[str, Any], known: tuple[str, ...], path: tuple[str, ...]) -> None:
+    for key in raw:
+        if key not in known:
+            mend = did_you_mean(key, known) or f"{', '.join(known[:-1])} and {known[-1]} are known"
+            name = found(key).removeprefix("the text ")
+            raise UsageError(f"unknown key {name} at {pointer((*path, key))} ({mend})")
+
+
+def _map(raw: dict[str, Any], key: str, path: tuple[str, ...] = ()) -> dict[str, Any]:
     value = raw.get(key, {})
     if not isinstance(value, dict):
-        raise UsageError(f"{key!r} of a machine is a map")
+        raise UsageError(f"a map belongs at {pointer(path or (key,))}, not {found(value)}")
     return value
 
 
-def _rate(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e30:
-        raise UsageError(f"the rate at {where} is not a number above 0")
+def _rate(value: Any, path: tuple[str, ...]) -> float:
+    """A rate that times can be computed with: of tiny ones they would grow past all floats."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < 1e30:
+        raise UsageError(
+            f"{found(value)} at {pointer(path)} is no rate: write how many field multiplications "
+            "or bytes a second, at least 1, such as 2e9"
+        )
     return float(value)
