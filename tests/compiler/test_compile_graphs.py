@@ -19,7 +19,8 @@ from interpreter import document_values, interpret
 import zkrun
 from zkrun.algebra.curves import CURVES
 from zkrun.analysis.analyse import analyse
-from zkrun.compiler.compile import Machine, compile_placed
+from zkrun.compiler.machine import Machine
+from zkrun.compiler.placed import compile_placed
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Graph
 from zkrun.compiler.type2.placement import may_run_on

@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 
 import pytest
+from graphs import random_graph
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from zkrun.compiler import placed
 from zkrun.compiler.compile import Machine, compile_graph
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Builder, Graph
 from zkrun.compiler.type2.types import Poly
+from zkrun.compiler.type3.plan import plan
 from zkrun.errors import ResourceLimit, UsageError
+from zkrun.program.types import PointArray, Scalar
 
 N = 1 << 10
 BYTES = 32 * N
@@ -60,3 +66,71 @@ def test_the_cpu_has_a_budget_too() -> None:
 def test_a_device_that_is_not_there_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match=r"mine.py:4: call is placed on gpu:0"):
         compile_graph(place(transform()), Machine({"cpu": None}))
+
+
+def suggested(refused: ResourceLimit) -> dict[str, int]:
+    """What would do, by device."""
+    found = re.findall(r"(\S+): \d+ bytes? (?:is|are) too little; (\d+) would do", str(refused))
+    assert found, refused
+    return {device: int(nbytes) for device, nbytes in found}
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(graph=random_graph(), shares=st.tuples(st.integers(0, 100), st.integers(0, 100)))
+def test_what_is_said_to_do_does(graph: Graph, shares: tuple[int, int]) -> None:
+    """A refused CPU was told that its own budget would do, for ways that had not been tried."""
+    for devices in (("cpu",), ("gpu:0", "cpu")):
+        free = compile_graph(graph, Machine(dict.fromkeys(devices))).peak
+        memory: dict[str, int | None] = {
+            device: max(1, free[device] * share // 100)
+            for device, share in zip(devices, shares, strict=False)
+        }
+        try:
+            compile_graph(graph, Machine(memory))
+        except ResourceLimit as refused:
+            enough = suggested(refused)
+            assert enough.keys() <= memory.keys()
+            assert all(enough[device] > (memory[device] or 0) for device in enough)
+            found = compile_graph(graph, Machine({**memory, **enough}))
+            assert all(found.peak[device] <= nbytes for device, nbytes in enough.items())
+
+
+def commitment(points: int) -> Graph:
+    builder = Builder("bn254")
+    builder.inputs = {"f": Poly(points, "coefficients"), "bases": PointArray(points, "g1")}
+    f, bases = (builder.add(op.Input(name)) for name in ("f", "bases"))
+    return builder.graph(builder.add(op.call("msm"), [bases, f], source="mine.py:5"))
+
+
+def test_more_points_than_a_gpu_takes_at_once_are_cut() -> None:
+    """It ended in an error of the plan of one pass."""
+    machine = Machine({"gpu:0": 80 << 30, "cpu": None})
+    calls = [
+        vertex
+        for vertex in compile_graph(commitment(1 << 28), machine).graph.vertices
+        if getattr(vertex.operation, "function", "") == "msm" and vertex.device == "gpu:0"
+    ]
+    assert len(calls) >= 2
+
+
+@pytest.mark.parametrize("log", [30, 60])
+def test_more_points_than_any_machine_holds(log: int) -> None:
+    compiled = compile_graph(commitment(1 << log), Machine({"cpu": None}))
+    assert compiled.peak["cpu"] >= 96 << log
+    with pytest.raises(ResourceLimit) as refused:
+        compile_graph(commitment(1 << log), Machine({"cpu": 8 << 30}))
+    assert suggested(refused.value)["cpu"] >= 96 << log
+
+
+def test_what_no_pass_cuts_is_refused_without_trying(monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = Builder("bn254")
+    builder.inputs = {"f": Poly(N, "coefficients"), "x": Scalar()}
+    f, x = (builder.add(op.Input(name)) for name in ("f", "x"))
+    quotient = builder.add(op.call("kate_division"), [f, x], source="mine.py:6", device="gpu:0")
+    graph, plans = builder.graph(quotient), []
+    monkeypatch.setattr(placed, "plan", lambda *given: plans.append(given) or plan(*given))
+    with pytest.raises(ResourceLimit, match=r"gpu:0: 40 bytes are too little.*mine.py:6"):
+        compile_graph(graph, virtual(gpu_0=40))
+    binding = [budgets["gpu:0"] for _, _, budgets, *_ in plans if budgets["gpu:0"] is not None]
+    assert plans
+    assert all(nbytes >= 2 * BYTES for nbytes in binding)  # the operand and the result

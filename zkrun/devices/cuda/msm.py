@@ -23,6 +23,7 @@ from zkrun.devices.cuda.compile import load
 from zkrun.devices.cuda.kept import kept_memory
 from zkrun.devices.cuda.msm_plan import (
     LARGEST_WINDOW_BITS,
+    MOST_POINTS,
     TILE,
     VECTORS_AT_ONCE,
     Plan,
@@ -33,6 +34,7 @@ from zkrun.devices.cuda.msm_plan import (
     vectors_per_pass,
 )
 from zkrun.devices.cuda.units import msm_units
+from zkrun.errors import ResourceLimit
 from zkrun.program.signature import Call
 from zkrun.program.types import PointArray, length
 
@@ -83,6 +85,11 @@ def msm(
     assert isinstance(points, PointArray)
     curve, group = call.curve, str(points.group)
     longest = max((length(typ) for typ in call.immutable[1:]), default=0)
+    if longest > MOST_POINTS:
+        raise ResourceLimit(
+            f"msm: {longest} scalars are too many for one call on a GPU, which takes "
+            f"{MOST_POINTS}; add up the sums of slices"
+        )
     wish, vectors, multiprocessors = call.params.window, len(call.mutable), _multiprocessors()
     keeps = call.params.multiples and may_keep_multiples(longest)
     widths = tuple(choose_window_bits(longest, wish, kept) for kept in (False, keeps))

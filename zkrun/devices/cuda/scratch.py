@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from zkrun.devices.cuda import ntt_plan as transforms
 from zkrun.devices.cuda.msm_plan import (
+    MOST_POINTS,
     choose_window_bits,
     may_keep_multiples,
     most_scratch,
@@ -39,6 +40,7 @@ SCRATCH_ALIGNMENT = 256
 """Scratch memory starts at a multiple of so many bytes, and is a multiple of them."""
 
 _ITEM = 32
+_TOO_LARGE = 1 << 60  # of a call that no GPU takes
 
 
 def workspace_bytes(calls: Iterable[Call]) -> int:
@@ -111,6 +113,8 @@ def scratch_bytes(call: Call) -> int:
 
 def _msm(call: Call) -> int:
     most = 0
+    if _sums(call)[1] > MOST_POINTS:
+        return _TOO_LARGE
     for kept, width in _widths(call):
         group, points, vectors = _sums(call)
         at_once = vectors_per_pass(points, vectors, width)
@@ -122,6 +126,8 @@ def _msm(call: Call) -> int:
 def _widths(call: Call) -> list[tuple[bool, int]]:
     """The widths of windows that a multiplication may have: (with kept multiples, bits)."""
     _, points, _ = _sums(call)
+    if points > MOST_POINTS:
+        return []
     keeps = call.params.multiples and may_keep_multiples(points)
     wish = call.params.window
     return [

@@ -32,7 +32,7 @@ from zkrun.compiler.type2.passes.sums import Workspace, cut_sums, no_workspace
 from zkrun.compiler.type2.passes.tables import drop_tables
 from zkrun.compiler.type2.passes.transforms import mend_transforms
 
-__all__ = ["PASSES", "Pass", "Target"]
+__all__ = ["PASSES", "UNCUT", "Pass", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,9 @@ class Pass:
 def _plain(name: str, doc: str, run: Callable[[Graph], Graph]) -> Pass:
     return Pass(name, doc, lambda graph, target: run(graph))
 
+
+UNCUT = frozenset({"evaluate", "kate_division", "permute", "scan_mul"})
+"""Functions of arrays that no pass cuts."""
 
 PASSES: tuple[Pass, ...] = (
     _plain("calls", "calls that are operations of the graph become those", recognise_calls),

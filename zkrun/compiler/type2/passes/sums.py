@@ -21,6 +21,9 @@ __all__ = ["Workspace", "cut_sums", "no_workspace"]
 Workspace = Callable[[Call], int]
 """The bytes of scratch that a GPU takes for a call."""
 
+_NO_LIMIT = 1 << 59
+"""A call of which no device knows its scratch memory takes more."""
+
 _LEAST = 64
 """Scalars of a slice."""
 
@@ -33,9 +36,9 @@ def no_workspace(call: Call) -> int:
 
 
 def cut_sums(graph: Graph, most: int | None, workspace: Workspace = no_workspace) -> Graph:
-    """Cuts what takes more than `most` bytes with its scratch memory, into as few as do."""
-    if most is None:
-        return graph
+    """Cuts what takes more than `most` bytes with its scratch memory, into as few as do; where that
+    is None, what takes more than there can be."""
+    most = _NO_LIMIT if most is None else most
     rewriter = Rewriter(graph)
     for index, vertex in enumerate(graph.vertices):
         operation = vertex.operation

@@ -1,0 +1,65 @@
+"""What a program is compiled for: devices, the memory of each, and how fast everything is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+from zkrun.analysis.rates import Rates
+from zkrun.compiler.rates import DEFAULT_RATES
+from zkrun.compiler.type3.chunk import gpu as is_gpu
+from zkrun.program.signature import Call
+
+__all__ = ["Machine", "Memory"]
+
+Memory: TypeAlias = Mapping[str, int | None]
+"""The devices that a program may use, and the most bytes of each; None for no limit."""
+
+_LEAST_BUFFER = 1 << 16
+"""Bytes from which on what a call needs to work in has a place in the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a program is compiled for.
+
+    `memory` names the CPU and each GPU that the program may use; with `disk` what fits nowhere else
+    goes there. `gpu`: whether GPUs are real, or virtual ones, whose kernels take no memory there.
+    """
+
+    memory: Memory = field(default_factory=lambda: {"cpu": None})
+    disk: bool = False
+    rates: Rates = DEFAULT_RATES
+    gpu: Literal["real", "virtual"] = "real"
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """GPUs first, by name, then the CPU."""
+        return tuple(sorted(self.memory, key=lambda device: (not is_gpu(device), device)))
+
+    @property
+    def computing(self) -> tuple[str, ...]:
+        """The devices that do the large work: the GPUs, or the CPU where there is none."""
+        return tuple(filter(is_gpu, self.devices)) or ("cpu",)
+
+    @property
+    def _plans_kernels(self) -> bool:
+        return self.gpu == "real" and any(map(is_gpu, self.memory))
+
+    def workspace(self, *calls: Call) -> int:
+        """The memory that a GPU takes for calls beside their operands."""
+        from zkrun.devices.registry import workspace  # here: nothing else asks devices anything
+
+        return workspace("gpu:0", calls) if self._plans_kernels else 0
+
+    def buffer(self, call: Call) -> int:
+        """The bytes that a call on a GPU needs to work in; 0 where they are not worth a plan."""
+        from zkrun.devices.registry import buffer
+
+        nbytes = buffer("gpu:0", call) if self._plans_kernels else 0
+        return nbytes if nbytes >= _LEAST_BUFFER else 0
+
+    def with_memory(self, device: str, nbytes: int | None) -> Machine:
+        """The same machine with so much on one device."""
+        return replace(self, memory={**self.memory, device: nbytes})

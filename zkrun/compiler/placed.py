@@ -1,0 +1,260 @@
+"""From a graph whose vertices have devices to a program: memory, then tracks and instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from zkrun.analysis.rates import Rates
+from zkrun.compiler.machine import Machine
+from zkrun.compiler.type2 import operations as op
+from zkrun.compiler.type2.graph import Graph, Value, Vertex
+from zkrun.compiler.type2.passes import UNCUT
+from zkrun.compiler.type2.types import ValueType, memory_type
+from zkrun.compiler.type3.calls import lower, resolved
+from zkrun.compiler.type3.chunk import Chunk
+from zkrun.compiler.type3.chunk import gpu as is_gpu
+from zkrun.compiler.type3.emit import emit
+from zkrun.compiler.type3.plan import Pace, Plan, plan
+from zkrun.compiler.type3.predict import Prediction, call_seconds, predict
+from zkrun.compiler.type3.residence import DoesNotFit
+from zkrun.compiler.type3.tracks import Schedule, schedule
+from zkrun.program import types
+from zkrun.program.document import Program
+from zkrun.program.signature import Call
+
+__all__ = ["Compiled", "Step", "compile_placed", "least_bytes"]
+
+_PAGE = 4096
+"""Bytes to which devices round up what they take."""
+
+_LOADED = op.Input | op.Constant | op.Number
+"""Operations whose results take no memory of the plan on the CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a pass did: vertices and operands before and after."""
+
+    name: str
+    doc: str
+    before: int
+    after: int
+
+
+@dataclass
+class Compiled:
+    """A program and how it came about: what each pass did, the graph after all of them, the chunk,
+    and what to expect.
+
+    `peak` is what each device will hold at most: its arena, on the CPU the inputs and constants,
+    on a GPU the scratch of kernels. `evicted`: bytes that left each device for lack of room.
+    """
+
+    graph: Graph
+    chunk: Chunk
+    schedule: Schedule
+    prediction: Prediction
+    peak: dict[str, int] = field(default_factory=dict)
+    evicted: dict[str, int] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    way: tuple[int | None, int | None] = (None, None)  # what passes aimed at: see `Target`
+
+    @cached_property
+    def program(self) -> Program:
+        """The program, written when it is first asked for."""
+        return emit(self.chunk, self.schedule, self.graph)
+
+
+def compile_placed(graph: Graph, machine: Machine) -> Compiled:
+    """The program of a graph as it is, each vertex on its device, in its order. DoesNotFit."""
+    devices = _devices(graph)
+    memory = machine.memory
+    calls, buffers = _with_buffers(_calls(graph), devices, machine)
+    fixed = {**_workspaces(calls, devices, machine), "cpu": _held(graph)}
+    budgets: dict[str, int | None] = {}
+    for device, most in memory.items():
+        taken = fixed.get(device, 0)
+        if most is not None and taken > most:
+            raise DoesNotFit(device, taken)
+        budgets[device] = None if most is None else (most - taken) // _PAGE * _PAGE
+    _check_needs(graph, devices, budgets, buffers)
+    if machine.disk:
+        budgets["disk"] = None
+    pace = _pace(calls, devices, machine.rates)
+    found = _planned(graph, devices, budgets, pace, buffers)
+    order = schedule(found.chunk)
+    peak = {
+        device: -(-found.chunk.memory.get(device, 0) // _PAGE) * _PAGE + fixed.get(device, 0)
+        for device in dict.fromkeys((*memory, *found.chunk.memory))
+    }
+    return Compiled(
+        graph,
+        found.chunk,
+        order,
+        predict(found.chunk, order, machine.rates),
+        peak,
+        found.evicted,
+    )
+
+
+def least_bytes(graph: Graph, machine: Machine, device: str) -> int:
+    """What the vertices that no pass cuts take of a device at once, at least."""
+    devices = _devices(graph)
+    _, buffers = _with_buffers(_calls(graph), devices, machine)
+    return max(
+        (
+            taken
+            for place, taken, vertex in _needs(graph, devices, buffers)
+            if place == device and getattr(vertex.operation, "function", "") in UNCUT
+        ),
+        default=0,
+    )
+
+
+def _needs(
+    graph: Graph, devices: Sequence[str], buffers: Mapping[int, int]
+) -> Iterator[tuple[str, int, Vertex]]:
+    """For each call its device, and bytes of it that are taken at once, whatever else is there.
+
+    Operands that are only read (of several views of one the longest, on the CPU none that is loaded
+    elsewhere), results that are not written in the place of one, and the buffer. It may take more.
+    """
+
+    def size(typ: ValueType) -> int:
+        return types.size(memory_type(typ), graph.curve_record)
+
+    def base_of(value: Value) -> Value:
+        return bases[value.vertex] if graph.vertices[value.vertex].operation.is_view else value
+
+    bases: list[Value] = []
+    for index, vertex in enumerate(graph.vertices):
+        views = vertex.operation.is_view
+        bases.append(base_of(vertex.operands[0]) if views else Value(index))
+        operands = tuple(graph.type(value) for value in vertex.operands)
+        lowered = None if views else lower(vertex.operation, operands, vertex.types)
+        if lowered is None:
+            continue
+        device, read = devices[index], dict[Value, int]()
+        for value in (vertex.operands[at] for at in lowered.reads):
+            base = base_of(value)
+            loaded = isinstance(graph.vertices[base.vertex].operation, _LOADED)
+            if device != "cpu" or not loaded:
+                read[base] = max(size(graph.type(value)), read.get(base, 0))
+        written = 0 if lowered.elementwise else sum(map(size, vertex.types))
+        yield device, sum(read.values()) + written + buffers.get(index, 0), vertex
+
+
+def _check_needs(
+    graph: Graph,
+    devices: Sequence[str],
+    budgets: Mapping[str, int | None],
+    buffers: Mapping[int, int],
+) -> None:
+    """DoesNotFit where a vertex has no room even if nothing else is there: no plan is tried."""
+    for device, taken, vertex in _needs(graph, devices, buffers):
+        most = budgets.get(device)
+        if most is not None and taken > most:
+            raise DoesNotFit(device, taken, vertex)
+
+
+def _devices(graph: Graph) -> list[str]:
+    """Where each vertex runs; a view, should it have to be copied, where it is first taken."""
+    first: dict[int, str] = {}
+    for index in range(len(graph.vertices) - 1, -1, -1):
+        vertex = graph.vertices[index]
+        if vertex.operation.is_view or vertex.device is None:
+            device = first.get(index, "cpu")
+        else:
+            device = vertex.device
+        first[index] = device
+        for operand in vertex.operands:
+            first[operand.vertex] = device
+    return [first[index] for index in range(len(graph.vertices))]
+
+
+def _planned(
+    graph: Graph,
+    devices: Sequence[str],
+    budgets: Mapping[str, int | None],
+    pace: Pace,
+    buffers: Mapping[int, int],
+) -> Plan:
+    """The plan. A device's budget binds it only where it would take more without one.
+
+    Where values have to leave a GPU, they are copied out as early as can be.
+    """
+    binding: dict[str, int | None] = dict.fromkeys(budgets)
+    while True:
+        found = plan(graph, devices, binding, pace, buffers)
+        if found.spilled:
+            with suppress(DoesNotFit):  # copies that are made early take room on the CPU
+                found = plan(graph, devices, binding, pace, buffers, found.spilled)
+        over = {
+            device: most
+            for device, most in budgets.items()
+            if most is not None
+            and binding[device] is None
+            and found.chunk.memory.get(device, 0) > most
+        }
+        if not over:
+            return found
+        binding.update(over)
+
+
+def _held(graph: Graph) -> int:
+    """The bytes that inputs and constants take on the CPU."""
+    typs = [*graph.inputs.values(), *(entry.typ for entry in graph.constants.values())]
+    return sum(types.size(memory_type(typ), graph.curve_record) for typ in typs)
+
+
+def _calls(graph: Graph) -> list[Call | None]:
+    """What each vertex calls; None for one that is no function."""
+    found: list[Call | None] = []
+    for vertex in graph.vertices:
+        operands = tuple(graph.type(value) for value in vertex.operands)
+        lowered = lower(vertex.operation, operands, vertex.types)
+        if lowered is None:
+            found.append(None)
+            continue
+        written = tuple(map(memory_type, vertex.types))
+        read = tuple(memory_type(operands[index]) for index in lowered.reads)
+        found.append(resolved(graph.curve, lowered.function, lowered.params, written, read))
+    return found
+
+
+def _with_buffers(
+    calls: Sequence[Call | None], devices: Sequence[str], machine: Machine
+) -> tuple[list[Call | None], dict[int, int]]:
+    """The calls with what each on a GPU works in, and the bytes of that by position."""
+    found = list(calls)
+    buffers: dict[int, int] = {}
+    for position, (call, device) in enumerate(zip(calls, devices, strict=True)):
+        nbytes = machine.buffer(call) if call is not None and is_gpu(device) else 0
+        if call is not None and nbytes:
+            buffers[position] = nbytes
+            found[position] = replace(call, workspace=types.GpuBuffer(nbytes))
+    return found, buffers
+
+
+def _workspaces(
+    calls: Sequence[Call | None], devices: Sequence[str], machine: Machine
+) -> dict[str, int]:
+    """The memory that the calls on each GPU take beside their operands and buffers."""
+    found: dict[str, list[Call]] = {}
+    for call, device in zip(calls, devices, strict=True):
+        if call is not None and is_gpu(device):
+            found.setdefault(device, []).append(call)
+    return {device: machine.workspace(*some) for device, some in found.items()}
+
+
+def _pace(calls: Sequence[Call | None], devices: Sequence[str], rates: Rates) -> Pace:
+    """How long each vertex takes, by the rates of the machine."""
+    seconds = [
+        call_seconds(call, device, rates) if call else 0.0
+        for call, device in zip(calls, devices, strict=True)
+    ]
+    rate = rates.link("cpu", "gpu:0")
+    return Pace(seconds, 1 / rate if rate else 0.0)

@@ -1,0 +1,104 @@
+"""The ways to compile a graph for a machine whose memory is short, and the fastest of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import TypeAlias
+
+from zkrun.compiler.machine import Machine
+from zkrun.compiler.placed import Compiled, Step, compile_placed, least_bytes
+from zkrun.compiler.type2.graph import Graph, Vertex
+from zkrun.compiler.type2.passes import PASSES, Pass, Target
+from zkrun.compiler.type3.residence import DoesNotFit
+
+__all__ = ["Search"]
+
+Way: TypeAlias = tuple[int | None, int | None]
+"""Bytes that a vertex, and that a multi-scalar multiplication may take."""
+
+
+class Search:
+    """The best way so far, and why the last one that did not fit did not.
+
+    `share` is what part of the memory a vertex may take in the best one: one over it.
+    """
+
+    def __init__(
+        self, graph: Graph, machine: Machine, done: tuple[tuple[Step, ...], Graph] | None = None
+    ) -> None:
+        self.machine = machine
+        # What passes do that are alike for all ways.
+        self._done = done or _optimise(graph, _ALIKE, Target(machine.devices, rates=machine.rates))
+        self.best: Compiled | None = None
+        self.share: float | None = None
+        self.failure: DoesNotFit | None = None
+        self._first: Graph | None = None
+        self._tried: list[tuple[Vertex, ...]] = []
+
+    def on(self, machine: Machine) -> Search:
+        """A search of its own for the same graph and devices, with other memory."""
+        return Search(self._done[1], machine, self._done)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether cutting may help: the best does not fit without anything leaving a device."""
+        machine = self.machine
+        limited = any(machine.memory[device] is not None for device in machine.computing)
+        return limited and (self.best is None or bool(self.best.evicted))
+
+    def least_bytes(self, device: str) -> int:
+        """What a device needs whatever the way, by the vertices that no pass cuts."""
+        return least_bytes(self._first, self.machine, device) if self._first else 0
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether a device has too little whatever the way."""
+        for device, most in self.machine.memory.items():
+            if most is not None and self.least_bytes(device) > most:
+                return True
+        return False
+
+    def attempt(self, share: float, share_of_sums: float | None) -> None:
+        """Compiles with cuts: a vertex takes one over `share` of the smallest memory, a
+        multi-scalar multiplication one over `share_of_sums`; nothing is cut where that is None."""
+        machine = self.machine
+        way = self._way(share, share_of_sums)
+        target = Target(machine.devices, *way, machine.rates, machine.workspace)
+        steps, optimised = _optimise(self._done[1], _DIFFERENT, target)
+        self._first = self._first or optimised
+        if optimised.vertices in self._tried:
+            return
+        self._tried.append(optimised.vertices)
+        try:
+            found = compile_placed(optimised, machine)
+        except DoesNotFit as error:
+            self.failure = error
+            return
+        found.steps, found.way = (*self._done[0], *steps), way
+        if self.best is None or found.prediction.seconds < self.best.prediction.seconds:
+            self.best, self.share = found, share
+
+    def _way(self, share: float, share_of_sums: float | None) -> Way:
+        memory = (self.machine.memory[device] for device in self.machine.computing)
+        limits = [most for most in memory if most is not None]
+        if share_of_sums is None or not limits:
+            return None, None
+        return int(min(limits) / share), int(min(limits) / share_of_sums)
+
+
+_ALIKE = tuple(takewhile(lambda one: one.name != "split", PASSES))
+"""Passes that do the same whatever the way."""
+
+_DIFFERENT = PASSES[len(_ALIKE) :]
+
+
+def _optimise(
+    graph: Graph, passes: Sequence[Pass], target: Target
+) -> tuple[tuple[Step, ...], Graph]:
+    steps = []
+    for one in passes:
+        before = len(graph.vertices)
+        graph = one.run(graph, target)
+        steps.append(Step(one.name, one.doc, before, len(graph.vertices)))
+    return tuple(steps), graph
