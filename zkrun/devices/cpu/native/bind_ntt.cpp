@@ -50,7 +50,7 @@ void ntt_call(Context& context, const View& a, bool inverse, nb::handle coset, n
   const nb::gil_scoped_release released;
   if (a.size() == 0) return;
   if (twiddles) check_twiddles(Elements<F>(*twiddles), key.root);
-  Contiguous<F> elements(context, a, Access::update);
+  Contiguous<F> elements(context, a);
   ntt(context, elements.data(), key);
   elements.finish();
 }

@@ -39,13 +39,6 @@ constexpr size_t operand_chunk = size_t{1} << 14;
 template <class Group>
 using AffinePoint = Affine<typename Group::Field>;
 
-// Elements [begin, begin + count) of a view that has them.
-inline View part(const View& view, size_t begin, size_t count) {
-  const int64_t offset = view.offset + static_cast<int64_t>(begin);
-  return {view.address, view.whole, offset < view.whole ? offset : offset - view.whole,
-          static_cast<int64_t>(count)};
-}
-
 // bit_sums[w c + t] for all windows of the block (msm_buckets.hpp).
 template <class Group>
 void run_job(Context& context, const typename Adder<Group>::Row* table, const DigitBlock& block,
@@ -53,8 +46,7 @@ void run_job(Context& context, const typename Adder<Group>::Row* table, const Di
   const size_t buckets = block.buckets();
   const size_t chunk =
       std::min(operand_chunk, block.rows * static_cast<size_t>(block.windows));
-  const size_t used_rows = buckets + chunk_work_rows(chunk);
-  Adder<Group> adder(context, table, used_rows + 2 * buckets);
+  Adder<Group> adder(context, table, work_rows(buckets, chunk), longest_round(buckets, chunk));
   Scratch<Operand> bucket_sums(context, buckets);
   {
     const SortedDigits sorted(context, block);
@@ -62,7 +54,7 @@ void run_job(Context& context, const typename Adder<Group>::Row* table, const Di
   }
   const size_t bits = static_cast<size_t>(block.windows) * static_cast<size_t>(block.window_bits);
   Scratch<Operand> sums(context, bits);
-  sum_bits(context, adder, block, used_rows, bucket_sums.data(), sums.data());
+  sum_bits(context, adder, block, buckets, bucket_sums.data(), sums.data());
   for (size_t i = 0; i < bits; i++) {
     bit_sums[i] =
         sums[i] == no_operand ? AffinePoint<Group>::infinity() : adder.read(sums[i]);
@@ -72,9 +64,10 @@ void run_job(Context& context, const typename Adder<Group>::Row* table, const Di
 // Digits of both halves of each scalar: digits[w * 2 count + 2 i] and the next. Rows of a base at
 // infinity get the digit 0, so that buckets hold none.
 template <class Group>
-void fill_digits(Context& context, const AffinePoint<Group>* bases,
-                 const Fp<typename Group::Curve::ScalarField>* scalars, size_t count,
+void fill_digits(Context& context, const Elements<AffinePoint<Group>>& bases,
+                 const Elements<Fp<typename Group::Curve::ScalarField>>& scalars,
                  const MsmPlan& plan, Digit* digits) {
+  const size_t count = scalars.size();
   parallel_for(context, count, 2048, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; i++) {
       HalfScalar halves[2] = {};
@@ -90,18 +83,18 @@ void fill_digits(Context& context, const AffinePoint<Group>* bases,
   });
 }
 
-// The sum over the first `count` points of a table.
+// The sum over as many points of a table as there are scalars.
 template <class Group>
 Xyzz<typename Group::Field> multiply_table(Context& context,
                                            const typename Adder<Group>::Row* table,
-                                           const AffinePoint<Group>* bases,
-                                           const Fp<typename Group::Curve::ScalarField>* scalars,
-                                           size_t count) {
-  const size_t rows = 2 * count;
+                                           const Elements<AffinePoint<Group>>& bases,
+                                           const Elements<Fp<typename Group::Curve::ScalarField>>&
+                                               scalars) {
+  const size_t rows = 2 * scalars.size();
   const MsmPlan plan = plan_msm(rows, static_cast<size_t>(threads()));
   const size_t positions = static_cast<size_t>(plan.windows * plan.window_bits);
   Scratch<Digit> digits(context, static_cast<size_t>(plan.windows) * rows);
-  fill_digits<Group>(context, bases, scalars, count, plan, digits.data());
+  fill_digits<Group>(context, bases, scalars, plan, digits.data());
 
   Scratch<AffinePoint<Group>> bit_sums(context, plan.parts * positions);
   parallel_tasks(context, plan.jobs(), [&](size_t job) {
@@ -143,17 +136,16 @@ void multi_scalar_multiply(Context& context, const std::vector<View>& outs, cons
 
   for (size_t begin = 0; begin < longest; begin += msm_piece) {
     const size_t count = std::min(msm_piece, longest - begin);
-    Contiguous<Point> points(context, detail::part(bases, begin, count), Access::read);
+    const Elements<Point> points(part(bases, begin, count));
     Scratch<Row> table(context, 2 * count);
     parallel_for(context, count, 1024, [&](size_t first, size_t last) {
-      Adder<Group>::fill_table(table.data(), points.data(), first, last);
+      Adder<Group>::fill_table(table.data(), points, first, last);
     });
     for (size_t j = 0; j < scalars.size(); j++) {
       if (scalars[j].size() <= begin) continue;
       const size_t used = std::min(count, scalars[j].size() - begin);
-      Contiguous<Scalar> vector(context, detail::part(scalars[j], begin, used), Access::read);
-      sums[j] = sums[j] + detail::multiply_table<Group>(context, table.data(), points.data(),
-                                                        vector.data(), used);
+      const Elements<Scalar> vector(part(scalars[j], begin, used));
+      sums[j] = sums[j] + detail::multiply_table<Group>(context, table.data(), points, vector);
     }
   }
   for (size_t j = 0; j < outs.size(); j++) single<Point>(outs[j]) = sums[j].to_affine();

@@ -15,6 +15,7 @@
 #include "context.hpp"
 #include "group.hpp"
 #include "inversion.hpp"
+#include "view.hpp"
 
 namespace zkrun {
 
@@ -45,7 +46,7 @@ class ScalarAdder {
   using Row = Affine<Field>;
 
   // Writes table rows 2 i = P_i and 2 i + 1 = (beta x, y) for points [begin, end).
-  static void fill_table(Row* table, const Affine<Field>* points, size_t begin, size_t end) {
+  static void fill_table(Row* table, const Elements<Row>& points, size_t begin, size_t end) {
     const auto beta = Group::beta();
     for (size_t i = begin; i < end; i++) {
       table[2 * i] = points[i];
@@ -53,12 +54,13 @@ class ScalarAdder {
     }
   }
 
-  ScalarAdder(Context& context, const Row* table, size_t work_rows)
+  // Lists of additions have at most `longest`.
+  ScalarAdder(Context& context, const Row* table, size_t work_rows, size_t longest)
       : context_(context),
         table_(table),
         work_(context, work_rows),
-        denominators_(context, batch_size),
-        prefixes_(context, batch_size) {}
+        denominators_(context, std::min(batch_size, longest)),
+        prefixes_(context, std::min(batch_size, longest)) {}
 
   // Additions of one list must be independent: none may write a row that another reads or writes.
   // An addition may overwrite an operand of its own.

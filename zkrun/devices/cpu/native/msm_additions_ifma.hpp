@@ -25,15 +25,15 @@ class VectorAdder {
   using Field = typename Group::Field;
   using Row = Affine<Field>;
 
-  static void fill_table(Row* table, const Row* points, size_t begin, size_t end) {
+  static void fill_table(Row* table, const Elements<Row>& points, size_t begin, size_t end) {
     const Vector<2> beta = Vector<2>::broadcast(Group::beta());
     for (size_t i = begin; i < end; i += 8) {
       // Lanes beyond the end repeat the last point, into the same rows.
       const auto point = [=](int lane) {
         return std::min(i + static_cast<size_t>(lane), end - 1);
       };
-      const Vector<1> x = load_converted([=](int lane) { return points[point(lane)].x.limb; });
-      const Vector<1> y = load_converted([=](int lane) { return points[point(lane)].y.limb; });
+      const Vector<1> x = load_converted([&](int lane) { return points[point(lane)].x.limb; });
+      const Vector<1> y = load_converted([&](int lane) { return points[point(lane)].y.limb; });
       const Vector<2> image_x = x * beta;
       x.store_unconverted_rows([=](int lane) { return table[2 * point(lane)].x.limb; });
       y.store_unconverted_rows([=](int lane) { return table[2 * point(lane)].y.limb; });
@@ -42,12 +42,12 @@ class VectorAdder {
     }
   }
 
-  VectorAdder(Context& context, const Row* table, size_t work_rows)
+  VectorAdder(Context& context, const Row* table, size_t work_rows, size_t longest)
       : context_(context),
         table_(table),
         work_(context, work_rows + 1),
         spare_row_(work_rows),
-        pending_(context, batch_size) {}
+        pending_(context, std::min(batch_size, (longest + 7) / 8)) {}
 
   // As ScalarAdder::add.
   void add(const Addition* additions, size_t count) {

@@ -113,6 +113,16 @@ void sum_buckets(Context& context, Adder& adder, const SortedDigits& sorted, siz
 // the first round, at most one of a list is left for a later one, which meets a work row there.
 inline size_t chunk_work_rows(size_t chunk_size) { return chunk_size / 2 + 1; }
 
+// Additions of a round, at most: of a chunk, or of all levels and lists of all windows.
+inline size_t longest_round(size_t bucket_count, size_t chunk_size) {
+  return std::max(chunk_size / 2 + 1, bucket_count);
+}
+
+// Work rows for the buckets, and behind them for what sum_buckets and then sum_bits use.
+inline size_t work_rows(size_t bucket_count, size_t chunk_size) {
+  return bucket_count + std::max(chunk_work_rows(chunk_size), bucket_count / 2);
+}
+
 // The sums over bits: bit_sums[w c + t] is the sum of those buckets of window w whose |digit| has
 // bit t, for t < c. The windows' result is the sum of 2^(c w + t) bit_sums[w c + t].
 //
@@ -120,8 +130,9 @@ inline size_t chunk_work_rows(size_t chunk_size) { return chunk_size / 2 + 1; }
 // that of A_t at odd j. So a window of M buckets takes about 2 M additions, as running sums do, but
 // in rounds of independent ones. A_t[0] has no weight and is left out. Overwrites buckets.
 //
-// Sums are shared between A and the lists of odd ones, so each takes a work row of its own, from
-// first_row on: at most 2 M a window.
+// A_(t+1)[j] takes the work row of the bucket of A_t[2 j], which nothing else reads. The rows of odd
+// ones are read by A and by their list, so the list adds two of them into a row of its own, from
+// first_row on, and further ones to that: M / 2 rows a window are enough for the M - 1 odd ones.
 template <class Adder>
 void sum_bits(Context& context, Adder& adder, const DigitBlock& block, size_t first_row,
               Operand* buckets, Operand* bit_sums) {
@@ -132,10 +143,14 @@ void sum_bits(Context& context, Adder& adder, const DigitBlock& block, size_t fi
   Round<Adder> round(context, adder, windows * size);
   Scratch<Operand> odd_operands(context, windows * size);
   Scratch<OperandList> odd_lists(context, windows * bits);
-  const auto add = [&](Operand left, Operand right) {
-    if (left == no_operand) return right;
-    if (right == no_operand) return left;
-    return round.add(free_row++, left, right);
+  const auto is_of_list = [&](Operand operand) {
+    return is_work(operand) && row_of(operand) >= first_row;
+  };
+  const auto add_to_list = [&](Operand left, Operand right) {
+    const size_t row = is_of_list(left)    ? row_of(left)
+                       : is_of_list(right) ? row_of(right)
+                                           : free_row++;
+    return round.add(row, left, right);
   };
   size_t odd_count = 0, list_count = 0;
 
@@ -153,7 +168,12 @@ void sum_bits(Context& context, Adder& adder, const DigitBlock& block, size_t fi
       for (size_t j = 1; j < level_size; j += 2) {
         const Operand odd = digit_one[j - 1];
         if (odd != no_operand) odd_operands[list.begin + list.count++] = odd;
-        if (j > 1) digit_one[j / 2 - 1] = add(digit_one[j - 2], odd);
+        if (j == 1) continue;
+        const Operand even = digit_one[j - 2];
+        const size_t even_row = w * size + ((j - 1) << t) - 1;
+        digit_one[j / 2 - 1] = even == no_operand  ? odd
+                               : odd == no_operand ? even
+                                                   : round.add(even_row, even, odd);
       }
       odd_count += list.count;
       if (list.count > 0) odd_lists[list_count++] = list;
@@ -167,7 +187,9 @@ void sum_bits(Context& context, Adder& adder, const DigitBlock& block, size_t fi
         continue;
       }
       const uint32_t pairs = list.count / 2;
-      for (uint32_t j = 0; j < pairs; j++) items[j] = add(items[2 * j], items[2 * j + 1]);
+      for (uint32_t j = 0; j < pairs; j++) {
+        items[j] = add_to_list(items[2 * j], items[2 * j + 1]);
+      }
       if (list.count % 2 != 0) items[pairs] = items[list.count - 1];
       list.count = pairs + list.count % 2;
       odd_lists[unfinished++] = list;

@@ -22,10 +22,12 @@ struct MsmPlan {
   size_t jobs() const { return parts * jobs_per_part(); }
 };
 
-// Costs, measured, in units of one addition.
-constexpr double bucket_cost = 2.2;  // sum_bits takes 2 additions a bucket, less well shared
-constexpr double job_cost = 300;     // rounds too short to share an inversion well
-constexpr double part_cost = 1500;   // 128 additions at the end, one after the other
+// Costs, measured, in tenths of an addition. They are integers, as a plan must be the same wherever
+// it is made: msm_workspace.py makes it too, for the memory that it takes.
+constexpr size_t addition_cost = 10;
+constexpr size_t bucket_cost = 22;    // sum_bits takes 2 additions a bucket, less well shared
+constexpr size_t job_cost = 3000;     // rounds too short to share an inversion well
+constexpr size_t part_cost = 15000;   // 128 additions at the end, one after the other
 
 // Small jobs take several windows at once, so that rounds are long enough to share inversions.
 constexpr size_t rows_per_job = size_t{1} << 16;
@@ -33,10 +35,10 @@ constexpr size_t rows_per_job = size_t{1} << 16;
 // The cheapest plan for a table of `rows` rows.
 inline MsmPlan plan_msm(size_t rows, size_t threads) {
   MsmPlan best{};
-  double best_cost = 0;
+  size_t best_cost = 0;
   for (int bits = min_window_bits; bits <= max_window_bits; bits++) {
     const size_t windows = static_cast<size_t>(window_count(bits));
-    const double window_buckets = static_cast<double>(size_t{1} << (bits - 1));
+    const size_t window_buckets = size_t{1} << (bits - 1);
     for (size_t parts = 1; parts <= threads; parts *= 2) {
       const size_t part_rows = rows / parts;
       const size_t by_size = (windows * part_rows + rows_per_job - 1) / rows_per_job;
@@ -52,10 +54,9 @@ inline MsmPlan plan_msm(size_t rows, size_t threads) {
       const size_t busiest_jobs = (plan.jobs() + threads - 1) / threads;
       const size_t busiest_windows = std::min(
           busiest_jobs * static_cast<size_t>(plan.windows_per_job), windows * parts);
-      const double cost = static_cast<double>(busiest_windows) *
-                              (static_cast<double>(part_rows) + bucket_cost * window_buckets) +
-                          job_cost * static_cast<double>(busiest_jobs) +
-                          part_cost * static_cast<double>(parts);
+      const size_t cost =
+          busiest_windows * (addition_cost * part_rows + bucket_cost * window_buckets) +
+          job_cost * busiest_jobs + part_cost * parts;
       if (best.windows == 0 || cost < best_cost) {
         best = plan;
         best_cost = cost;

@@ -67,39 +67,45 @@ void evaluate_blocks(const Context& context, const F* a, const Blocks& blocks, c
   });
 }
 
-// sum of a[i] x^i.
+// sum of a[i] x^i, over contiguous elements.
 template <class F>
-F evaluate(Context& context, const View& polynomial, const F& x) {
-  Contiguous<F> a(context, polynomial, Access::read);
-  const Blocks blocks(a.size());
+F evaluate_run(Context& context, const F* a, size_t size, const F& x) {
+  const Blocks blocks(size);
   Scratch<F> values(context, blocks.count());
-  evaluate_blocks(context, a.data(), blocks, x, values.data());
+  evaluate_blocks(context, a, blocks, x, values.data());
   F sum = F::zero();
-  for (size_t i = a.size(); i-- > blocks.covered();) sum = sum * x + a[i];
+  for (size_t i = size; i-- > blocks.covered();) sum = sum * x + a[i];
   const F step = x.pow(blocks.length);
   for (size_t k = blocks.count(); k-- > 0;) sum = sum * step + values[k];
   return sum;
 }
 
-// q = (p(X) - p(b)) / (X - b): synthetic division, q[i] = p[i + 1] + b q[i + 1], where the last q
-// is 0. With s[i] = q[i - 1] this reads s[i] = p[i] + b s[i + 1], Horner's rule with all sums kept;
-// s[0] = p(b) is no coefficient of q.
+// sum of a[i] x^i.
 template <class F>
-void kate_division(Context& context, const View& quotient, const View& polynomial, const F& b) {
-  Contiguous<F> q(context, quotient, Access::write), p(context, polynomial, Access::read);
-  const size_t size = p.size();
-  if (size == 0) return;
+F evaluate(Context& context, const View& polynomial, const F& x) {
+  const Elements<F> a(polynomial);
+  F sum = F::zero();
+  size_t done = 0;
+  for_each_run(
+      0, a.size(),
+      [&](size_t count, const F* from) {
+        const F value = evaluate_run(context, from, count, x);
+        sum += done == 0 ? value : value * x.pow(done);
+        done += count;
+      },
+      a);
+  return sum;
+}
+
+// q[i] = p[i] + b q[i + 1] over contiguous elements, where the last q + 1 is `sum`. Returns q[0].
+template <class F>
+F divide_run(Context& context, F* q, const F* p, size_t size, const F& b, F sum) {
   const Blocks blocks(size);
   Scratch<F> values(context, blocks.count());
-  evaluate_blocks(context, p.data(), blocks, b, values.data());
+  evaluate_blocks(context, p, blocks, b, values.data());
 
   // values[k] becomes the sum that enters block k from above.
-  F sum = F::zero();
-  q[size - 1] = sum;
-  for (size_t i = size; i-- > blocks.covered();) {
-    sum = sum * b + p[i];
-    if (i > 0) q[i - 1] = sum;
-  }
+  for (size_t i = size; i-- > blocks.covered();) q[i] = sum = sum * b + p[i];
   const F step = b.pow(blocks.length);
   for (size_t k = blocks.count(); k-- > 0;) {
     const F entering = sum;
@@ -113,7 +119,6 @@ void kate_division(Context& context, const View& quotient, const View& polynomia
 #ifdef __AVX512IFMA__
     using P = typename F::Parameters;
     const Fp8<P> factor = Fp8<P>::broadcast(b);
-    F unwanted;  // where s[0] goes
     Fp8<P, 3> running[block_vectors];
     for (size_t v = 0; v < block_vectors; v++) {
       running[v] = Fp8<P>::load_unconverted(&values[first + 8 * v]);
@@ -122,26 +127,36 @@ void kate_division(Context& context, const View& quotient, const View& polynomia
       ZK_UNROLL
       for (size_t v = 0; v < block_vectors; v++) {
         const size_t at = start + 8 * v * length + j;
-        const F* from = p.data() + at;
-        F* to = q.data() + at;
+        const F* from = p + at;
+        F* to = q + at;
         running[v] = running[v] * factor + Fp8<P>::load_unconverted_rows([=](size_t lane) {
                        return from[lane * length].limb;
                      });
-        F* lowest = at > 0 ? to - 1 : &unwanted;
-        running[v].store_unconverted_rows([=](size_t lane) {
-          return lane == 0 ? lowest->limb : (to + lane * length - 1)->limb;
-        });
+        running[v].store_unconverted_rows([=](size_t lane) { return to[lane * length].limb; });
       }
     }
 #else
     F running = values[first];
-    for (size_t i = start + length; i-- > start;) {
-      running = running * b + p[i];
-      if (i > 0) q[i - 1] = running;
-    }
+    for (size_t i = start + length; i-- > start;) q[i] = running = running * b + p[i];
 #endif
   });
-  q.finish();
+  return sum;
+}
+
+// q = (p(X) - p(b)) / (X - b): synthetic division, q[i] = p[i + 1] + b q[i + 1], where the last q
+// is 0. This is Horner's rule with all sums kept.
+template <class F>
+void kate_division(Context& context, const View& quotient, const View& polynomial, const F& b) {
+  const Elements<F> q(quotient);
+  if (q.size() == 0) return;
+  const size_t size = q.size() - 1;
+  F sum = q[size] = F::zero();
+  for_each_run_backwards(
+      0, size,
+      [&](size_t count, F* to, const F* from) {
+        sum = divide_run(context, to, from, count, b, sum);
+      },
+      q, Elements<F>(part(polynomial, 1, size)));
 }
 
 // One pass of scan_mul over the blocks: block k starts from values[k] (write) or from 1, and goes
@@ -188,29 +203,40 @@ void scan_blocks(const Context& context, F* z, const F* a, const Blocks& blocks,
   });
 }
 
-// z[0] = z0, z[i] = z[i - 1] a[i - 1]; a has the length of z or one less.
+// z[i] = `running` times the product of a[j], j < i, over contiguous elements. Returns the product
+// that would be next.
 template <class F>
-void scan_mul(Context& context, const View& products, const View& factors, const F& z0) {
-  Contiguous<F> z(context, products, Access::write), a(context, factors, Access::read);
-  if (z.size() == 0) return;
-  const size_t steps = z.size() - 1;
-  const Blocks blocks(steps);
+F scan_run(Context& context, F* z, const F* a, size_t size, F running) {
+  const Blocks blocks(size);
   Scratch<F> values(context, blocks.count());
-
-  scan_blocks<false>(context, z.data(), a.data(), blocks, values.data());
-  F running = z0;
+  scan_blocks<false>(context, z, a, blocks, values.data());
   for (F& value : values) {
     const F product = value;
     value = running;
     running *= product;
   }
-  scan_blocks<true>(context, z.data(), a.data(), blocks, values.data());
-  for (size_t i = blocks.covered(); i < steps; i++) {
+  scan_blocks<true>(context, z, a, blocks, values.data());
+  for (size_t i = blocks.covered(); i < size; i++) {
     z[i] = running;
     running *= a[i];
   }
+  return running;
+}
+
+// z[0] = z0, z[i] = z[i - 1] a[i - 1]; a has the length of z or one less.
+template <class F>
+void scan_mul(Context& context, const View& products, const View& factors, const F& z0) {
+  const Elements<F> z(products);
+  if (z.size() == 0) return;
+  const size_t steps = z.size() - 1;
+  F running = z0;
+  for_each_run(
+      0, steps,
+      [&](size_t count, F* to, const F* from) {
+        running = scan_run(context, to, from, count, running);
+      },
+      z, Elements<F>(factors));
   z[steps] = running;
-  z.finish();
 }
 
 }  // namespace zkrun

@@ -23,6 +23,13 @@ struct View {
   bool wraps() const { return offset + length > whole; }
 };
 
+// Elements [begin, begin + count) of a view that has them.
+inline View part(const View& view, size_t begin, size_t count) {
+  const int64_t offset = view.offset + static_cast<int64_t>(begin);
+  return {view.address, view.whole, offset < view.whole ? offset : offset - view.whole,
+          static_cast<int64_t>(count)};
+}
+
 // Typed access to a view, without copying.
 template <class T>
 class Elements {
@@ -38,6 +45,8 @@ class Elements {
   // The address of element i, and how many elements from there lie one after the other.
   T* at(size_t i) const { return data_ + physical(i); }
   size_t run(size_t i) const { return std::min(whole_ - physical(i), size_ - i); }
+  // How many elements before element i, i > 0, lie one after the other.
+  size_t run_before(size_t i) const { return std::min(physical(i - 1) + 1, i); }
 
  private:
   size_t physical(size_t i) const {
@@ -56,6 +65,16 @@ void for_each_run(size_t begin, size_t end, Body&& body, const Elements<Ts>&... 
     const size_t count = std::min({end - begin, arrays.run(begin)...});
     body(count, arrays.at(begin)...);
     begin += count;
+  }
+}
+
+// The same from the end on, run by run.
+template <class Body, class... Ts>
+void for_each_run_backwards(size_t begin, size_t end, Body&& body, const Elements<Ts>&... arrays) {
+  while (begin < end) {
+    const size_t count = std::min({end - begin, arrays.run_before(end)...});
+    end -= count;
+    body(count, arrays.at(end)...);
   }
 }
 
@@ -81,17 +100,15 @@ void copy_out(const Elements<T>& destination, const T* source) {
       destination);
 }
 
-enum class Access { read, write, update };
-
 // A view as one contiguous array: the memory itself where it does not wrap, else a copy, which
-// `finish` writes back (for `write` and `update`).
+// `finish` writes back.
 template <class T>
 class Contiguous {
  public:
-  Contiguous(Context& context, const View& view, Access access) : view_(view), access_(access) {
+  Contiguous(Context& context, const View& view) : view_(view) {
     if (view.wraps()) {
       copy_.emplace(context, view.size());
-      if (access != Access::write) copy_in(copy_->data(), Elements<T>(view));
+      copy_in(copy_->data(), Elements<T>(view));
       data_ = copy_->data();
     } else {
       data_ = reinterpret_cast<T*>(view.address) + view.offset;
@@ -99,16 +116,13 @@ class Contiguous {
   }
 
   T* data() { return data_; }
-  size_t size() const { return view_.size(); }
-  T& operator[](size_t i) { return data_[i]; }
 
   void finish() {
-    if (copy_ && access_ != Access::read) copy_out(Elements<T>(view_), data_);
+    if (copy_) copy_out(Elements<T>(view_), data_);
   }
 
  private:
   View view_;
-  Access access_;
   std::optional<Scratch<T>> copy_;
   T* data_;
 };
