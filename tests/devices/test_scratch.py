@@ -63,4 +63,4 @@ def test_scratch_is_shared_and_tables_add_up() -> None:
     assert largest > scratch
     assert workspace_bytes([sums, forward]) == FIXED + tables[0] + largest
     assert workspace("gpu:0", [sums, forward]) == workspace_bytes([sums, forward])
-    assert workspace("cpu", [sums]) == 0
+    assert workspace("disk", [sums]) == 0

@@ -10,7 +10,8 @@ that names a module or object of the same form:
 - `warm(notify) -> list[Warmed]`, optional: prepares ahead of time what runs would prepare when they
   first need it; `notify` is told how far it is.
 - `workspace(calls) -> int`, optional: the most bytes that its kernels take beside operands for a
-  run with these calls on one stream, whether or not there is such a device here.
+  run with these calls, of a GPU on one stream, whether or not there is such a device here. It says
+  up to which size of the machine it holds: so many threads, so many multiprocessors.
 - `buffer(call) -> int`, optional: the bytes of a buffer that a program can give a call to work in.
 
 `cpu` and `disk` are opened by the folder of that name. `gpu:N` is opened by the `virtual` folder
@@ -161,11 +162,13 @@ def missing_devices() -> list[str]:
 
 
 def workspace(device: str, calls: Sequence[Call]) -> int:
-    """The most bytes that a run with these calls on one stream takes of a GPU's memory beside their
-    operands, of whichever kind the GPU is: scratch of the largest, tables of all.
+    """The most bytes that a run with these calls takes of a device's memory beside their operands.
 
-    0 for other devices: what the CPU's kernels take is not planned.
+    Of a GPU, of whichever kind it is, on one stream: scratch of the largest, tables of all. Of the
+    CPU what the largest takes; 0 of the disk.
     """
+    if device == "cpu":
+        return int(_folder("cpu").workspace(calls))
     if not device.startswith("gpu:"):
         return 0
     return max((states(calls) for states in _stated("workspace")), default=0)

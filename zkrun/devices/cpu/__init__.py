@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zkrun.devices.base import Device
     from zkrun.devices.registry import DeviceInfo, Settings
+    from zkrun.program.signature import Call
 
-__all__ = ["describe", "open_device"]
+__all__ = ["describe", "open_device", "workspace"]
 
 
 def open_device(name: str, settings: Settings) -> Device:
@@ -23,3 +26,10 @@ def describe() -> list[DeviceInfo]:
     from zkrun.devices.cpu.description import describe_cpu
 
     return [describe_cpu()]
+
+
+def workspace(calls: Sequence[Call]) -> int:
+    """The most bytes that calls take beside their operands, on a machine of up to 32 threads."""
+    from zkrun.devices.cpu.scratch import workspace_bytes
+
+    return workspace_bytes(calls)

@@ -130,9 +130,9 @@ inline size_t work_rows(size_t bucket_count, size_t chunk_size) {
 // that of A_t at odd j. So a window of M buckets takes about 2 M additions, as running sums do, but
 // in rounds of independent ones. A_t[0] has no weight and is left out. Overwrites buckets.
 //
-// A_(t+1)[j] takes the work row of the bucket of A_t[2 j], which nothing else reads. The rows of odd
-// ones are read by A and by their list, so the list adds two of them into a row of its own, from
-// first_row on, and further ones to that: M / 2 rows a window are enough for the M - 1 odd ones.
+// A_(t+1)[j] takes the work row of the bucket of A_t[2 j], which nothing else reads. The rows of
+// odd ones are read by A and by their list, so the list adds two of them into a row of its own,
+// from first_row on, and further ones to that: M / 2 rows a window do for the M - 1 odd ones.
 template <class Adder>
 void sum_bits(Context& context, Adder& adder, const DigitBlock& block, size_t first_row,
               Operand* buckets, Operand* bit_sums) {

@@ -23,7 +23,7 @@ struct MsmPlan {
 };
 
 // Costs, measured, in tenths of an addition. They are integers, as a plan must be the same wherever
-// it is made: msm_workspace.py makes it too, for the memory that it takes.
+// it is made: msm_scratch.py makes it too, for the memory that it takes.
 constexpr size_t addition_cost = 10;
 constexpr size_t bucket_cost = 22;    // sum_bits takes 2 additions a bucket, less well shared
 constexpr size_t job_cost = 3000;     // rounds too short to share an inversion well
