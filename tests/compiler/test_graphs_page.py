@@ -1,7 +1,9 @@
-"""The page on graphs: what is generated is current, and its example is a proof that holds."""
+"""The page on graphs: what is generated is current, its steps run, and their proof holds."""
 
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -24,27 +26,35 @@ from zkrun.program.reference import refreshed
 PAGE = Path(__file__).parents[2] / "programs" / "GRAPHS.md"
 TAU = 0x1234567
 BN254 = CURVES["bn254"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(PAGE.parents[1])}
 
 
-def code() -> str:
-    (found,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    return str(found)
+def codes() -> dict[str, str]:
+    """The files of the page by their names."""
+    text = PAGE.read_text(encoding="utf-8")
+    found = re.findall(r"`(\w+\.py)`[^`]*```python\n(.*?)```", text, re.DOTALL)
+    assert [name for name, _ in found] == ["product.py", "srs.py"]
+    assert len(found) == text.count("```python")
+    return dict(found)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The folder in which the example has run, with a setup whose secret is known."""
-    powers = [sum_of_products("bn254", "g1", [BN254.g1], [TAU**i]) for i in range(8)]
-    image = b""
-    for point in powers:
-        for coordinate in point:
-            image += ((int(coordinate) << 256) % BN254.q).to_bytes(32, "little")
-    (tmp_path / "srs.bin").write_bytes(image)
-    (tmp_path / "product.py").write_text(code())
-    subprocess.run(
-        [sys.executable, "-W", "error", "product.py"], cwd=tmp_path, check=True, timeout=60
-    )
-    return tmp_path
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which every step of the page was taken as it stands there."""
+    folder = tmp_path_factory.mktemp("page")
+    for name, code in codes().items():
+        (folder / name).write_text(code)
+    (steps,) = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    commands = {
+        "python": [sys.executable, "-W", "error"],
+        "zkrun": [sys.executable, "-W", "error", "-m", "zkrun"],
+    }
+    for step in steps.splitlines():
+        command, *arguments = shlex.split(step)
+        subprocess.run(
+            [*commands[command], *arguments], cwd=folder, check=True, timeout=60, env=ENVIRONMENT
+        )
+    return folder
 
 
 def example(folder: Path) -> str:
@@ -73,6 +83,7 @@ def test_the_example_is_a_proof(folder: Path) -> None:
     inputs = {"a": [3, 1, 4, 1], "b": [5, 9, 2, 6]}
     outcome = zkrun.run(compile_graph(graph).program, inputs)
     proof = document_values(interpret(graph, inputs))
+    assert json.loads((folder / "proof.json").read_text())["values"] == proof
     assert outcome.result.values == proof
     assert len(bytes.fromhex(proof)) == 3 * 32
 
@@ -90,9 +101,18 @@ def test_the_example_is_a_proof(folder: Path) -> None:
     assert commitment == sum_of_products("bn254", "g1", [BN254.g1], [at_tau])
 
 
+def test_the_setup_is_that_of_the_secret(folder: Path) -> None:
+    image = b""
+    for i in range(8):
+        point: Any = sum_of_products("bn254", "g1", [BN254.g1], [TAU**i])
+        image += b"".join(int(coordinate).to_bytes(32, "little") for coordinate in point)
+    assert (folder / "srs.bin").read_bytes() == image
+
+
 def test_a_mistake_is_told_as_the_page_says() -> None:
-    wrong = code().replace("a.to_lagrange(8) * b.to_lagrange(8)", "a * b")
-    assert wrong != code()
+    code = codes()["product.py"]
+    wrong = code.replace("a.to_lagrange(8) * b.to_lagrange(8)", "a * b")
+    assert wrong != code
     with pytest.raises(
         GraphError, match=r"^product\.py:8: the product of two polynomials in coefficients"
     ):

@@ -28,6 +28,7 @@ ImageFault: TypeAlias = tuple[int, Literal["range", "point"], str]
 ImageCheck: TypeAlias = Callable[[Typ, bytes, Encoding, Curve], ImageFault | None]
 """Finds the first element of a memory image, of as many bytes as its type has, that is no value."""
 
+_WHERE = "files of constants are looked for from the folder of the document that names them"
 _PIECE = 1 << 20
 _SUBGROUP = 200  # steps to see whether a point lies in the subgroup
 
@@ -174,11 +175,11 @@ def _file(
                 stream.seek(data.offset)
                 digests[key] = _digest(stream, nbytes)
     except BadFile as bad:
-        rule = rules.FILE_OUTSIDE if bad.outside else rules.NO_FILE
-        report.add(rule, str(bad), path=f"{path}/file")
+        rule, help = (rules.FILE_OUTSIDE, None) if bad.outside else (rules.NO_FILE, _WHERE)
+        report.add(rule, str(bad), path=f"{path}/file", help=help)
     except OSError as error:
         message = f"the file {data.file!r} cannot be read: {error.strerror}"
-        report.add(rules.NO_FILE, message, path=f"{path}/file")
+        report.add(rules.NO_FILE, message, path=f"{path}/file", help=_WHERE)
     else:
         if digests[key] != data.sha256.lower():
             message = f"the sha256 of these {nbytes} bytes of {data.file!r} is {digests[key]}"

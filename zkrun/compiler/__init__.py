@@ -24,8 +24,8 @@ if TYPE_CHECKING:
         permute,
     )
     from zkrun.compiler.type2.codec import load_graph, save_graph
+    from zkrun.compiler.type2.given import Point, PointArray, Scalar, Transcript
     from zkrun.compiler.type2.graph import Graph, GraphError
-    from zkrun.program.types import Point, PointArray, Scalar, Transcript
 
 __all__ = [
     "Bases",
@@ -50,10 +50,10 @@ __all__ = [
 _HOMES = {
     "Graph": "zkrun.compiler.type2.graph",
     "GraphError": "zkrun.compiler.type2.graph",
-    "Point": "zkrun.program.types",
-    "PointArray": "zkrun.program.types",
-    "Scalar": "zkrun.program.types",
-    "Transcript": "zkrun.program.types",
+    "Point": "zkrun.compiler.type2.given",
+    "PointArray": "zkrun.compiler.type2.given",
+    "Scalar": "zkrun.compiler.type2.given",
+    "Transcript": "zkrun.compiler.type2.given",
     "load_graph": "zkrun.compiler.type2.codec",
     "save_graph": "zkrun.compiler.type2.codec",
 }
@@ -66,3 +66,7 @@ def __getattr__(name: str) -> Any:
 
     home = _HOMES.get(name, "zkrun.compiler.type2.author")
     return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -32,8 +32,17 @@ from zkrun.compiler.type2.handles import (
     Polynomial,
     ScalarValue,
     TranscriptValue,
+    check_forms,
 )
-from zkrun.compiler.type2.recorder import Handle, Recorder, error, integer, text
+from zkrun.compiler.type2.recorder import (
+    Handle,
+    Recorder,
+    error,
+    expect,
+    integer,
+    several,
+    text,
+)
 from zkrun.compiler.type2.types import Form, Poly, ValueType
 from zkrun.program.explain import found
 from zkrun.program.functions.transform import default_root
@@ -58,12 +67,13 @@ _H = TypeVar("_H", bound=Handle)
 
 
 def permute(a: Polynomial, table: Polynomial, usable: int) -> tuple[Polynomial, Polynomial]:
-    """halo2's lookup permutation (a′, t′) over the first `usable` rows.
+    """halo2's lookup permutation (a′, t′) over the first `usable` rows of two of one form.
 
     The later rows hold nothing: blind them, or slice them off.
     """
-    if not isinstance(a, Polynomial):
+    if not isinstance(a, Polynomial) or not isinstance(table, Polynomial):
         raise error("permute takes two polynomials")
+    check_forms((a, table))
     rows = integer(usable, "the number of usable rows")
     first, second = a.recorder.add(op.call("permute", {"usable": rows}), (a, table))
     assert isinstance(first, Polynomial)
@@ -80,10 +90,10 @@ class Proof:
         name: str | None = None,
         folder: str | Path = ".",
     ) -> None:
-        if curve not in CURVES:
+        if not isinstance(curve, str) or curve not in CURVES:
             raise error(f"a curve is {' or '.join(CURVES)}, not {found(curve)}")
         self.name = None if name is None else text(name, "the name of a proof")
-        self.folder = Path(folder)
+        self.folder = given.folder(folder)
         self._recorder = Recorder(curve)
         self._builder = self._recorder.builder
 
@@ -145,39 +155,54 @@ class Proof:
 
     def poly(self, scalars: Sequence[ScalarValue | int]) -> Polynomial:
         """The polynomial with these coefficients, the constant one first."""
-        return self._made(Polynomial, op.call("assemble_poly"), scalars)
+        coefficients = several(scalars, "the coefficients of a polynomial")
+        return self._made(Polynomial, op.call("assemble_poly"), coefficients)
 
     def interpolate(
         self, xs: Sequence[ScalarValue | int], ys: Sequence[ScalarValue | int]
     ) -> Polynomial:
-        """The coefficients of the polynomial of least degree with p(xs[i]) = ys[i]."""
-        if len(xs) != len(ys):
-            raise error(f"there are {len(xs)} arguments and {len(ys)} values")
-        return self._made(Polynomial, op.call("interpolate"), (*xs, *ys))
+        """The coefficients of the polynomial of least degree with p(xs[i]) = ys[i].
+
+        Where two of the xs are equal there is none: the run fails.
+        """
+        arguments, values = several(xs, "arguments"), several(ys, "values")
+        if len(arguments) != len(values):
+            raise error(f"there are {len(arguments)} arguments and {len(values)} values")
+        taken = [self._recorder.take(x) for x in arguments]
+        first: dict[object, int] = {}
+        for at, x in enumerate(taken):
+            number = self._recorder.number_of(x)
+            same = first.setdefault(x.value if number is None else number, at)
+            if same != at:
+                raise error(f"no polynomial has two values at one argument: xs[{same}] = xs[{at}]")
+        return self._made(Polynomial, op.call("interpolate"), (*taken, *values))
 
     def fill(
-        self, value: Literal["zero", "one_lagrange", "one_coef"], n: int, form: Form
+        self, value: Literal[0, 1, "zero", "one_lagrange", "one_coef"], n: int, form: Form
     ) -> Polynomial:
-        """The polynomial 0, or the polynomial 1 as values or as coefficients."""
+        """The polynomial 0 or 1 in this form; or, in any form, elements that are all 0 ("zero") or
+        all 1 ("one_lagrange"), or 1 and then zeros ("one_coef")."""
         typ = Poly(given.count(n), given.form(form))
-        return self._made(Polynomial, op.call("fill", {"value": value}, [typ]))
+        params = {"value": given.fill_value(value, typ.form)}
+        return self._made(Polynomial, op.call("fill", params, [typ]))
 
     def random(self, n: int, form: Form) -> Polynomial:
         """A polynomial of n uniformly random elements."""
         return self._made(Polynomial, op.Random(given.count(n), given.form(form)))
 
     def concatenate(self, parts: Sequence[Polynomial], n: int | None = None) -> Polynomial:
-        """The elements of all parts one after the other, then zeros up to `n` if stated."""
-        if not all(isinstance(part, Polynomial) for part in parts):
-            raise error("only polynomials can be concatenated")
-        total = sum(part.n for part in parts) if n is None else given.count(n)
-        return self._made(Polynomial, op.Concatenate(total), parts)
+        """The elements of all parts, which have one form, one after the other, then zeros up to `n`
+        if stated."""
+        taken = several(parts, "the parts")
+        if not taken or not all(isinstance(part, Polynomial) for part in taken):
+            raise error("only polynomials can be concatenated, at least one")
+        check_forms(taken)
+        total = given.count(sum(part.n for part in taken) if n is None else n)
+        return self._made(Polynomial, op.Concatenate(total), taken)
 
     def transcript(self, hash: Literal["blake2b", "keccak256"]) -> TranscriptValue:
         """An empty Fiat-Shamir transcript."""
-        if hash not in ("blake2b", "keccak256"):
-            raise error(f"the hash of a transcript is blake2b or keccak256, not {found(hash)}")
-        return self._made(TranscriptValue, op.NewTranscript(hash))
+        return self._made(TranscriptValue, op.NewTranscript(given.hash_name(hash)))
 
     def call(
         self,
@@ -189,14 +214,17 @@ class Proof:
         """A call of any function: its result, or the tuple of them where there are several.
 
         Operands are those of the mutable arguments that it updates, then the immutable ones.
-        `results` are the types of the mutable arguments, which functions of packages need.
+        `results` are the types of the mutable arguments, which `fill` and functions of packages
+        need.
         """
-        if results is not None and not all(isinstance(typ, ValueType) for typ in results):
+        types = None if results is None else several(results, "results")
+        if types is not None and not all(isinstance(typ, ValueType) for typ in types):
             raise error("results are types such as Lagrange(8) or Scalar()")
-        if results is not None and not results:
+        if types is not None and not types:
             raise error("a call has at least one result")
-        fixed = {name: given.parameter(value) for name, value in (params or {}).items()}
-        made = self._recorder.add(op.call(function, fixed, results), operands)
+        name, fixed = text(function, "the name of a function"), given.parameters(params)
+        taken = several(operands, "operands")
+        made = self._recorder.add(op.call(name, fixed, types), taken)
         return made[0] if len(made) == 1 else made
 
     def graph(self, result: Results) -> Graph:
@@ -213,9 +241,7 @@ class Proof:
         )
 
     def _made(self, kind: type[_H], operation: op.Operation, operands: Sequence[Any] = ()) -> _H:
-        made = self._recorder.add(operation, operands)[0]
-        assert isinstance(made, kind)
-        return made
+        return expect(self._recorder.add(operation, operands)[0], kind)
 
     def _values(self, result: Any) -> Result:
         if isinstance(result, tuple | list):

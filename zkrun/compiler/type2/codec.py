@@ -13,6 +13,7 @@ from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.document import FORMAT, GraphDocument
 from zkrun.compiler.type2.graph import Graph, Result, Value, Vertex
 from zkrun.compiler.type2.reader import read_graph
+from zkrun.compiler.type2.recorder import described, error
 from zkrun.compiler.type2.types import Poly, ValueType
 from zkrun.errors import UsageError
 from zkrun.program.decode import read_bytes
@@ -30,8 +31,8 @@ def load_graph(path: str | Path) -> Graph:
 
     Raises UsageError where the file cannot be read, InvalidProgram where it is no graph.
     """
-    folder = Path() if str(path) == "-" else Path(path).parent
-    return decode(read_bytes(path, "graph"), folder)
+    file = _path(path)
+    return decode(read_bytes(path, "graph"), Path() if str(path) == "-" else file.parent)
 
 
 def decode(data: bytes, folder: Path | None = None) -> Graph:
@@ -51,11 +52,14 @@ def from_raw(document: Any, form: DocumentFormat, folder: Path | None = None) ->
 def save_graph(graph: Graph, path: str | Path) -> None:
     """Writes a graph: JSON where the path ends in .json, else MessagePack; whole or not at all.
 
+    Folders that are missing are made.
     Raises UsageError where it would no longer lie beside the files of its constants.
     """
     from zkrun.runtime.files import write_whole
 
-    target = Path(path)
+    if not isinstance(graph, Graph):
+        raise error(f"a graph to save is what proof.graph(…) gives, not {described(graph)}")
+    target = _path(path)
     files = any(isinstance(entry.data, File) for entry in graph.constants.values())
     if files and graph.folder is not None and graph.folder.resolve() != target.parent.resolve():
         raise UsageError(
@@ -63,6 +67,13 @@ def save_graph(graph: Graph, path: str | Path) -> None:
             f"them to {target.parent} and make that the folder of the proof"
         )
     write_whole(target, encode(graph, "json" if target.suffix == ".json" else "msgpack"))
+
+
+def _path(given: Any) -> Path:
+    try:
+        return Path(given)
+    except TypeError:
+        raise error(f"a graph's file is a path, not {described(given)}") from None
 
 
 def encode(graph: Graph, form: DocumentFormat) -> bytes:

@@ -8,14 +8,24 @@ program runs (whether two values are equal, whether one is zero) cannot be asked
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn, Self, TypeAlias, TypeVar
+from typing import Any, NoReturn, Self, TypeAlias
 
 from zkrun.compiler.type2 import operations as op
-from zkrun.compiler.type2.recorder import Handle, Recorder, error, integer, text
+from zkrun.compiler.type2.given import count, is_zero, position, slice_of
+from zkrun.compiler.type2.points import Bases, PointValue
+from zkrun.compiler.type2.recorder import Handle, Recorder, error, expect, integer, text
 from zkrun.compiler.type2.types import Form, Poly
-from zkrun.program.types import Point, PointArray, Scalar, Transcript
+from zkrun.program.types import Scalar, Transcript
 
-__all__ = ["Bases", "Operand", "PointValue", "Polynomial", "ScalarValue", "TranscriptValue"]
+__all__ = [
+    "Bases",
+    "Operand",
+    "PointValue",
+    "Polynomial",
+    "ScalarValue",
+    "TranscriptValue",
+    "check_forms",
+]
 
 
 class _Arithmetic(Handle):
@@ -27,19 +37,23 @@ class _Arithmetic(Handle):
         return self.recorder.add(operation, operands)[0]
 
     def __neg__(self) -> Self:
-        return _is(self._operate(op.Negate(), self), type(self))
+        return expect(self._operate(op.Negate(), self), type(self))
 
     def __pos__(self) -> Self:
         return self
 
     def inverse(self) -> Self:
         """1/a. The scalar 0 has none and fails the run; zeros among values of a polynomial stay."""
-        return _is(self._operate(op.Invert(), self), type(self))
+        if self.recorder.number_of(self) == 0:
+            raise error("division by zero")
+        return expect(self._operate(op.Invert(), self), type(self))
 
     def __pow__(self, exponent: int) -> Self:
         power = integer(exponent, "an exponent")
+        if abs(power) >> 64:
+            raise error("an exponent is between −(2^64 − 1) and 2^64 − 1")
         base = self.inverse() if power < 0 else self
-        return _is(self._operate(op.Power(abs(power)), base), type(self))
+        return expect(self._operate(op.Power(abs(power)), base), type(self))
 
     def __rpow__(self, base: object) -> NoReturn:
         raise error("an exponent is an integer that is known, not a value of the proof")
@@ -55,7 +69,7 @@ class ScalarValue(_Arithmetic, of=Scalar):
         return self._with(op.Add(), self, other)
 
     def __radd__(self, other: int) -> ScalarValue:
-        return self if _is_zero(other) else self._with(op.Add(), other, self)
+        return self if is_zero(other) else self._with(op.Add(), other, self)
 
     def __sub__(self, other: ScalarValue | int) -> ScalarValue:
         return self._with(op.Subtract(), self, other)
@@ -78,9 +92,9 @@ class ScalarValue(_Arithmetic, of=Scalar):
         return self._with(op.Multiply(), other, self.inverse())
 
     def _with(self, operation: op.Operation, a: Any, b: Any) -> ScalarValue:
-        if isinstance(b, Polynomial):  # which knows what becomes of it
+        if isinstance(b, Polynomial | PointValue):  # which know what becomes of it
             return NotImplemented  # type: ignore[no-any-return]  # operators may give this
-        return _is(self._operate(operation, a, b), ScalarValue)
+        return expect(self._operate(operation, a, b), ScalarValue)
 
 
 class Polynomial(_Arithmetic, of=Poly):
@@ -95,7 +109,10 @@ class Polynomial(_Arithmetic, of=Poly):
 
     @property
     def n(self) -> int:
-        """How many coefficients or values there are."""
+        """How many coefficients or values there are; `len(f)` says so too."""
+        return self.typ.n
+
+    def __len__(self) -> int:
         return self.typ.n
 
     @property
@@ -109,16 +126,16 @@ class Polynomial(_Arithmetic, of=Poly):
         return self.typ.coset
 
     def __add__(self, other: Operand) -> Polynomial:
-        return self if _is_zero(other) else self._two(op.Add(), self, other)
+        return self if is_zero(other) else self._two(op.Add(), self, other)
 
     def __radd__(self, other: ScalarValue | int) -> Polynomial:
-        return self if _is_zero(other) else self._two(op.Add(), other, self)
+        return self if is_zero(other) else self._two(op.Add(), other, self)
 
     def __sub__(self, other: Operand) -> Polynomial:
-        return self if _is_zero(other) else self._two(op.Subtract(), self, other)
+        return self if is_zero(other) else self._two(op.Subtract(), self, other)
 
     def __rsub__(self, other: ScalarValue | int) -> Polynomial:
-        return -self if _is_zero(other) else self._two(op.Subtract(), other, self)
+        return -self if is_zero(other) else self._two(op.Subtract(), other, self)
 
     def __mul__(self, other: Operand) -> Polynomial:
         return self._two(op.Multiply(), self, other)
@@ -133,10 +150,10 @@ class Polynomial(_Arithmetic, of=Poly):
         return self._two(op.Multiply(), other, self.inverse())
 
     def _two(self, operation: op.Operation, a: Any, b: Any) -> Polynomial:
-        return _is(self._operate(operation, a, b), Polynomial)
+        return expect(self._operate(operation, a, b), Polynomial)
 
     def _one(self, operation: op.Operation, *more: Any) -> Polynomial:
-        return _is(self._operate(operation, self, *more), Polynomial)
+        return expect(self._operate(operation, self, *more), Polynomial)
 
     def to_coefficients(self) -> Polynomial:
         """The coefficients of the polynomial that has these values."""
@@ -150,7 +167,7 @@ class Polynomial(_Arithmetic, of=Poly):
         A larger n extends the polynomial: zeros follow its coefficients.
         """
         g = self.recorder.coset(coset)
-        wanted = self.n if n is None else integer(n, "the number of values")
+        wanted = self.n if n is None else count(n)
         if self.typ == Poly(wanted, "lagrange", g):
             return self
         return self.to_coefficients().padded(wanted)._one(op.call("ntt", _coset(g)))
@@ -166,35 +183,41 @@ class Polynomial(_Arithmetic, of=Poly):
 
     def padded(self, n: int) -> Polynomial:
         """The elements, then zeros up to `n` of them."""
-        if n == self.n:
-            return self
-        return self._one(op.Concatenate(integer(n, "the number of elements")))
+        wanted = count(n)
+        return self if wanted == self.n else self._one(op.Concatenate(wanted))
 
     def rotate(self, by: int) -> Polynomial:
         """p(ω^by·X): the value at ω^i is that of p at ω^(i+by)."""
-        return self._one(op.Rotate(integer(by, "a rotation")))
+        turn = integer(by, "a rotation")
+        if abs(turn) >= self.n:
+            turn %= max(self.n, 1)
+        return self._one(op.Rotate(turn))
 
     def __getitem__(self, at: int | slice) -> Any:
         """`f[i]` is an element, a ScalarValue; `f[start:end]` a Polynomial of the same form."""
         if isinstance(at, slice):
-            return self._one(_slice(at, self.n))
-        return _is(self._operate(op.Element(_position(at, self.n)), self), ScalarValue)
+            return self._one(slice_of(at, self.n))
+        return expect(self._operate(op.Element(position(at, self.n)), self), ScalarValue)
 
     def updated(self, start: int, part: Polynomial) -> Polynomial:
-        """The same elements, but those of `part` from `start` on."""
-        return self._one(op.Update(_position(start, self.n)), part)
+        """The same elements, but those of `part`, of the same form, from `start` on."""
+        if isinstance(part, Polynomial):
+            check_forms((self, part))
+        return self._one(op.Update(position(start, self.n)), part)
 
-    def blind(self, start: int, end: int) -> Polynomial:
-        """The same elements, but uniformly random ones from `start` to before `end`."""
-        first, last = _position(start, self.n), _position(end, self.n)
-        if not 0 <= first <= last <= self.n:
-            raise error(f"[{start}:{end}] is no range of {self.n} elements")
+    def blind(self, start: int, end: int | None = None) -> Polynomial:
+        """The same elements, but uniformly random ones from `start` to before `end`, or to the
+        last one if not stated."""
+        first = position(start, self.n)
+        last = self.n if end is None else position(end, self.n)
+        if not first <= last <= self.n:
+            raise error(f"[{first}:{last}] is no range of {self.n} elements")
         (noise,) = self.recorder.add(op.Random(last - first, self.form))
         return self._one(op.Update(first), noise)
 
     def __call__(self, x: ScalarValue | int) -> ScalarValue:
         """The polynomial, in coefficients, at x."""
-        return _is(self._operate(op.call("evaluate"), self, x), ScalarValue)
+        return expect(self._operate(op.call("evaluate"), self, x), ScalarValue)
 
     def divide_by_linear(self, z: ScalarValue | int) -> Polynomial:
         """(p(X) − p(z)) / (X − z), in coefficients; as many as p has, the last one 0."""
@@ -207,40 +230,6 @@ class Polynomial(_Arithmetic, of=Poly):
     def distribute_powers(self, powers: Polynomial) -> Polynomial:
         """a[i]·powers[i mod n], where n is how many powers there are."""
         return self._one(op.call("distribute_powers"), powers)
-
-
-class PointValue(Handle, of=Point):
-    """A point of G1 or G2."""
-
-    __slots__ = ()
-    typ: Point
-
-
-class Bases(Handle, of=PointArray):
-    """Points that scalars are committed with: the powers of a setup, or its Lagrange basis."""
-
-    __slots__ = ()
-    typ: PointArray
-
-    @property
-    def n(self) -> int:
-        """How many points there are."""
-        return self.typ.len
-
-    def commit(self, f: Polynomial) -> PointValue:
-        """Σ f[i]·bases[i]."""
-        return self.commit_all([f])[0]
-
-    def commit_all(self, polynomials: Sequence[Polynomial]) -> tuple[PointValue, ...]:
-        """The commitments of several polynomials, in one pass over the bases."""
-        found = self.recorder.add(op.call("msm"), (self, *polynomials))
-        return tuple(_is(point, PointValue) for point in found)
-
-    def __getitem__(self, at: slice) -> Bases:
-        """`bases[start:end]`."""
-        if not isinstance(at, slice):
-            raise error("of bases there are only slices: write bases[start:end]")
-        return _is(self.recorder.add(_slice(at, self.n), (self,))[0], Bases)
 
 
 class TranscriptValue(Handle, of=Transcript):
@@ -262,22 +251,25 @@ class TranscriptValue(Handle, of=Transcript):
         name = None if label is None else text(label, "a name")
         state, challenge = self.recorder.add(op.call("squeeze_scalar"), (self,), name)
         self.value = state.value
-        return _is(challenge, ScalarValue)
+        return expect(challenge, ScalarValue)
 
     def _go_on(self, function: str, value: Handle | int) -> None:
         (state,) = self.recorder.add(op.call(function), (self, value))
         self.value = state.value
 
 
+def check_forms(polynomials: Sequence[Polynomial]) -> None:
+    """Refuses to put elements of one form, or of values on one coset, among those of another."""
+    first, *others = (polynomial.typ for polynomial in polynomials)
+    for typ in others:
+        if (typ.form, typ.coset) != (first.form, first.coset):
+            raise error(
+                f"the elements of a {first} and a {typ} do not go together: take both to the same "
+                "form, or the elements for what they are not with as_lagrange or as_coefficients"
+            )
+
+
 Operand: TypeAlias = Polynomial | ScalarValue | int
-
-_H = TypeVar("_H", bound=Handle)
-
-
-def _is(handle: Any, kind: type[_H]) -> _H:
-    """The handle, which inference has found to be of this kind."""
-    assert isinstance(handle, kind)
-    return handle
 
 
 def _inverse(recorder: Recorder, divisor: Any) -> Any:
@@ -286,7 +278,7 @@ def _inverse(recorder: Recorder, divisor: Any) -> Any:
         recorder.take(divisor)  # which looks whose it is
         return divisor.inverse()
     if isinstance(divisor, Handle):
-        return divisor  # which no product takes
+        raise error(f"cannot divide by a {divisor.typ}")
     if not (number := recorder.known(divisor)):
         raise error("division by zero")
     return pow(number, -1, recorder.modulus)
@@ -295,20 +287,3 @@ def _inverse(recorder: Recorder, divisor: Any) -> Any:
 def _coset(coset: int) -> dict[str, Any]:
     """The parameter of `ntt`: left out where it is 1, text where a document needs that."""
     return {} if coset == 1 else {"coset": hex(coset) if coset >> 64 else coset}
-
-
-def _slice(at: slice, n: int) -> op.Slice:
-    if at.step not in (None, 1):
-        raise error("a slice has every element from its start to its end, no step")
-    start = 0 if at.start is None else _position(at.start, n)
-    return op.Slice(start, n if at.stop is None else _position(at.stop, n))
-
-
-def _position(at: Any, n: int) -> int:
-    """A position of n elements; a negative one counts from their end, as everywhere in Python."""
-    position = integer(at, "a position")
-    return position + n if position < 0 else position
-
-
-def _is_zero(value: Any) -> bool:
-    return type(value) is int and value == 0

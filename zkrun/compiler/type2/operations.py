@@ -218,7 +218,7 @@ class NewTranscript(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Call(Operation):
-    """A call of a function; `results` are stated where it is not one of the program format's."""
+    """A call of a function; `results` are stated of those of packages, and of `fill`."""
 
     name: ClassVar[str] = "call"
     function: str

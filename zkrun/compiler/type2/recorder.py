@@ -7,14 +7,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 from operator import index
 from pathlib import PurePath
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Builder, GraphError, Value
 from zkrun.compiler.type2.types import ValueType
+from zkrun.program.document import Values
+from zkrun.program.integers import parse_integer
 from zkrun.program.text import printable
+from zkrun.program.types import Scalar
 
-__all__ = ["Handle", "Recorder", "error", "integer", "line", "text"]
+__all__ = [
+    "Handle",
+    "Recorder",
+    "described",
+    "error",
+    "expect",
+    "integer",
+    "line",
+    "several",
+    "text",
+]
+
+_H = TypeVar("_H", bound="Handle")
 
 _PACKAGE = "zkrun.compiler"
 
@@ -47,18 +62,41 @@ def integer(value: Any, what: str) -> int:
         except TypeError:
             pass
     wanted = what if "integer" in what else f"{what} is an integer"
-    raise error(f"{wanted}, not {_a(value)}")
+    raise error(f"{wanted}, not {described(value)}")
 
 
 def text(value: Any, what: str) -> str:
     """Text that a document can carry."""
     if not isinstance(value, str):
-        raise error(f"{what} is text, not {_a(value)}")
+        raise error(f"{what} is text, not {described(value)}")
     try:
         value.encode()
     except UnicodeEncodeError:
         raise error(f"{what} is no valid Unicode: {value!r}") from None
     return value
+
+
+def several(values: Any, what: str) -> tuple[Any, ...]:
+    """What stands in a list, or in anything else that can be gone through."""
+    try:
+        found = iter(values)
+    except TypeError:
+        raise error(f"{what} are a list, not {described(values)}") from None
+    return tuple(found)
+
+
+def expect(handle: Any, kind: type[_H]) -> _H:
+    """The handle, which inference has found to be of this kind."""
+    assert isinstance(handle, kind)
+    return handle
+
+
+def described(value: Any) -> str:
+    """A value's type or kind, for messages."""
+    if isinstance(value, Handle):
+        return str(value.typ)
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 class Recorder:
@@ -106,6 +144,16 @@ class Recorder:
             raise error("a number is not below the modulus of the scalar field (take it modulo r)")
         return value % self.modulus
 
+    def number_of(self, handle: Handle) -> int | None:
+        """The number that a scalar is, where that is written in the graph."""
+        operation = self.builder.vertices[handle.value.vertex].operation
+        if isinstance(operation, op.Number):
+            return operation.value
+        if isinstance(operation, op.Constant) and isinstance(handle.typ, Scalar):
+            data = self.builder.constants[operation.entry].data
+            return parse_integer(data.values) if isinstance(data, Values) else None
+        return None
+
 
 class Handle:
     """A value of a graph in the making; `typ` is its type.
@@ -133,7 +181,10 @@ class Handle:
         return self
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.typ}>"
+        vertex = self.recorder.builder.vertices[self.value.vertex]
+        several = f"#{self.value.output}" if len(vertex.types) > 1 else ""
+        name = "" if vertex.label is None else f'"{printable(vertex.label)}"{several}: '
+        return f"<{type(self).__name__} {name}{self.typ}>"
 
     def __bool__(self) -> NoReturn:
         raise error("a value is known when the program runs: it cannot decide what is written")
@@ -156,8 +207,3 @@ class Handle:
 
     def __reversed__(self) -> NoReturn:
         self.__iter__()
-
-
-def _a(value: Any) -> str:
-    """A value's kind, for messages."""
-    return str(value.typ) if isinstance(value, Handle) else f"a {type(value).__name__}"

@@ -30,7 +30,15 @@ _CLASSES: dict[str, type[Any]] = {
 }
 """The classes of the interface, by what a value of each is called in the table."""
 
-_FUNCTIONS = (given.Coefficients, given.Lagrange, author.permute)
+_FUNCTIONS = (
+    given.Coefficients,
+    given.Lagrange,
+    given.Scalar,
+    given.Point,
+    given.PointArray,
+    given.Transcript,
+    author.permute,
+)
 
 
 def interface() -> str:
@@ -82,14 +90,14 @@ def _call(name: str, function: Any) -> str:
     """A call as it is written: `f.to_lagrange(n=None, coset=1)`."""
     shown = []
     for parameter in inspect.signature(function).parameters.values():
-        if parameter.name == "self":
+        if parameter.name == "self" or parameter.kind is parameter.VAR_POSITIONAL:
             continue
         text = parameter.name
         if parameter.kind is parameter.VAR_KEYWORD:
             text = f"**{text}"
         elif parameter.default is not parameter.empty:
-            default = '"."' if parameter.default == "." else parameter.default
-            text += f"={default}"
+            default = parameter.default
+            text += f'="{default}"' if isinstance(default, str) else f"={default}"
         shown.append(text)
     return f"{name}({', '.join(shown)})"
 

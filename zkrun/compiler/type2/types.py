@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from zkrun.program import types as memory
 from zkrun.program.types import Point, PointArray, Scalar, Transcript
 
-__all__ = ["Form", "Poly", "ValueType", "memory_type"]
+__all__ = ["Form", "Poly", "Refusal", "ValueType", "memory_type"]
 
 Form = Literal["coefficients", "lagrange"]
 
@@ -36,3 +36,11 @@ ValueType: TypeAlias = Poly | Scalar | Point | PointArray | Transcript
 def memory_type(typ: ValueType) -> memory.Typ:
     """What a value of this type is in a program."""
     return memory.ScalarArray(typ.n) if isinstance(typ, Poly) else typ
+
+
+class Refusal(ValueError):
+    """Why an operation does not take operands of these types; `help` is the likely mend."""
+
+    def __init__(self, message: str, help: str | None = None) -> None:
+        super().__init__(message)
+        self.help = help
