@@ -10,6 +10,7 @@ import pytest
 from conftest import Zkrun
 
 from zkrun.cli.compile import _check_disk, _validated
+from zkrun.cli.options import parse_size
 from zkrun.compiler import Lagrange, Point, PointArray, Proof, Scalar, save_graph
 from zkrun.errors import ResourceLimit
 from zkrun.program.decode import decode, load
@@ -165,6 +166,25 @@ def test_the_disk_takes_what_fits_nowhere_else(zkrun: Zkrun, folder: Path) -> No
     assert value(zkrun("exec", "whole.msgpack", "--input", "x=x.json")) == spilled
 
 
+def test_a_machine_with_rates_that_none_has_is_refused(zkrun: Zkrun, folder: Path) -> None:
+    text = '{"schema": "zkrun-machine/1", "devices": {"cpu": {"scalar": 1e-300}}}'
+    (folder / "machine.json").write_text(text)
+    done = zkrun("compile", "cubes.graph.json", "--explain", "--machine", "machine.json")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"machine.json: the float 1e-300 at /devices/cpu/scalar is no rate" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "nbytes"),
+    [
+        *(("1048576", 1 << 20), ("512MiB", 512 << 20), ("2GB", 2 * 10**9), ("1.5GiB", 3 << 29)),
+        *(("1B", 1), ("3kB", 3000), ("1KiB", 1024), ("1TB", 10**12), ("1TiB", 1 << 40)),
+    ],
+)
+def test_sizes_as_the_help_writes_them(text: str, nbytes: int) -> None:
+    assert parse_size(text) == nbytes
+
+
 def test_a_disk_without_room_is_refused(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     shutil.copy(Path(__file__).parents[2] / "tests" / "cli" / "programs" / "sum.json", folder)
     program = load(folder / "sum.json")
@@ -195,6 +215,7 @@ def test_constants_are_checked_where_they_stand_in_the_graph(
     assert done.returncode == 3
     (found,) = json.loads(done.stdout)["error"]["diagnostics"]
     assert (found["rule"], found["path"]) == (rule, place)
+    assert rule != "ZK093" or "from the folder of the document" in found["help"]
 
 
 def test_a_compiled_program_with_a_finding_would_be_a_defect() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zkrun.cli.interrupts import let_ctrl_c_raise
-from zkrun.cli.options import ColorOption, Gpu, JsonOption, dashed, named
+from zkrun.cli.options import ColorOption, Gpu, JsonOption, dashed, named, named_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,17 +55,19 @@ def command(
         typer.Option(
             "--memory",
             metavar="DEVICE=SIZE",
-            help="A device that the program may use, and how much of its memory, such as "
-            "gpu:0=2GiB. Without any, the program uses the CPU; without cpu=SIZE, as much as it "
-            "takes there.",
+            help="A device that the program may use, and how much of its memory: bytes, or with a "
+            "unit from kB and KiB to TB and TiB, such as gpu:0=1.5GiB. Without any, the program "
+            "uses the CPU; without cpu=SIZE, as much as it takes there. cpu=SIZE is for what the "
+            "program allocates and the workspace of its kernels.",
             show_default=False,
         ),
     ] = [],  # noqa: B006  # typer copies defaults
     disk: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--disk",
             metavar="FOLDER",
+            callback=named_folder,
             help="Values may wait on the disk; the folder where `exec --disk` will keep them says "
             "how many.",
         ),
@@ -118,17 +120,17 @@ def command(
 
     _check_use(graph, output, emit, explain, json, machine)
     budget = _budget(memory)
-    _check_folder(disk)
+    folder = _folder(disk)
     loaded = load_graph(graph)
     _check_devices(loaded, budget)
     _check_output(graph, output, loaded)
     _check_constants(loaded)
     curve = loaded.curve_record
     rates = DEFAULT_RATES if machine is None else load_rates(machine, curve)
-    target = Machine({"cpu": None, **budget}, disk is not None, rates, gpu.value)
+    target = Machine({"cpu": None, **budget}, folder is not None, rates, gpu.value)
     compiled = compile_graph(loaded, target)
     analysis = _validated(compiled.program)
-    _check_disk(disk, analysis)
+    _check_disk(folder, analysis)
     payload = None if output is None else _encoded(compiled.program, output)
     if emit is not None:
         terminal.emit("".join(f"{line}\n" for line in _text(emit, compiled, analysis)))
@@ -194,11 +196,13 @@ def _check_devices(graph: Graph, budget: dict[str, int]) -> None:
             )
 
 
-def _check_folder(disk: Path | None) -> None:
+def _folder(disk: str | None) -> Path | None:
+    """The folder of the disk device, which is there."""
     from zkrun.errors import UsageError
 
-    if disk is not None and not disk.is_dir():
+    if disk is not None and not Path(disk).is_dir():
         raise UsageError(f"--disk {disk}: there is no such folder")
+    return None if disk is None else Path(disk)
 
 
 def _check_output(graph: str, output: str | None, loaded: Graph) -> None:

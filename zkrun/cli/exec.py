@@ -16,6 +16,7 @@ from zkrun.cli.options import (
     dashed,
     limit_option,
     named,
+    named_folder,
 )
 from zkrun.devices.cpu.native_module import MOST_THREADS
 from zkrun.errors import ResourceLimit, UsageError, ZkrunError
@@ -88,9 +89,12 @@ def command(
         ),
     ] = None,
     disk: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--disk", metavar="FOLDER", help="Where the disk device keeps its temporary files."
+            "--disk",
+            metavar="FOLDER",
+            callback=named_folder,
+            help="Where the disk device keeps its temporary files.",
         ),
     ] = None,
     limit: Annotated[
@@ -186,7 +190,7 @@ def command(
         timeout=timeout,
         warmup=warmup,
         iterations=iterations,
-        folder=disk,
+        folder=None if disk is None else Path(disk),
         sanitize=sanitize,
         notify=progress.tell,
     )

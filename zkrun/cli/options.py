@@ -17,6 +17,7 @@ __all__ = [
     "dashed",
     "limit_option",
     "named",
+    "named_folder",
     "parse_limits",
     "parse_size",
 ]
@@ -68,6 +69,13 @@ def named(file: str | None) -> str | None:
     return file
 
 
+def named_folder(folder: str | None) -> str | None:
+    """A folder that has a name, as above: that of the working directory is a dot."""
+    if folder == "":
+        raise UsageError("the name of a folder is empty: write . for the working directory")
+    return folder
+
+
 _STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
@@ -113,7 +121,10 @@ def parse_size(text: str) -> int:
     if match and match[3] in _UNITS:
         fraction = match[2] or ""
         return int(match[1] + fraction) * _UNITS[match[3]] // int("1" + "0" * len(fraction))
-    raise UsageError(f"{text!r} is not a size: write bytes, or for example 512MiB or 8GiB")
+    raise UsageError(
+        f"{text!r} is not a size: write bytes, or with a unit from kB and KiB to TB and TiB, such "
+        "as 1048576, 512MiB, 2GB or 1.5GiB"
+    )
 
 
 def parse_limits(texts: list[str], option: str = "--limit") -> dict[str, int]:
