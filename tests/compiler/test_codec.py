@@ -310,6 +310,37 @@ def test_help_and_source_come_along() -> None:
     assert refused(vertex(op="Multipy"))[0].help == 'did you mean "Multiply"?'
     late = changed("vertices", 2, "operands", to=[0, 3])
     assert refused(late)[0].help == "a vertex takes values of those that stand before it"
+
+
+@pytest.mark.parametrize(
+    ("document", "help"),
+    [
+        (changed("extra", to=1), "the keys are format, version, name, curve, inputs, constants"),
+        (vertex(op="Negate", operands=[0], extra=1), "the keys are op, operands, label, source"),
+        (vertex(op="Negate", operands=[0], lable="a"), 'did you mean "label"?'),
+        (vertex(op="Negate", operands=[-1]), "vertices are counted from 0, none from the end"),
+        (vertex(op="Negate", operands=["0"]), "write the number without quotes"),
+        (vertex(op="Negate", operands=[None]), 'or {"vertex": i, "output": j}'),
+        (vertex(op="Negate", operands=[{"vertex": 3}]), 'or {"vertex": i, "output": j}'),
+        (
+            vertex(op="Negate", operands=[{"vertex": 3, "output": 1, "of": 2}]),
+            'or {"vertex": i, "output": j}',
+        ),
+        (vertex(op="Negate", operands=[{"vertex": 0, "output": 1}]), "write 0 for the only one"),
+        (changed("result", to=4), "the last vertex is 3"),
+        (vertex(op="Input", entry="xs"), 'did you mean "x"?'),
+        (vertex(op="Input", entry="other"), 'the inputs are "x"'),
+        (vertex(op="Call", function="nttt", operands=[0]), 'did you mean "ntt"?'),
+        (vertex(op="Call", function="zzz"), "`zkrun functions` lists them"),
+        (
+            vertex(op="Call", function="ntt", params={"inverse": True, "roots": 1}, operands=[0]),
+            'did you mean "root"?',
+        ),
+        (changed("inputs", 1, to=SQUARE["inputs"][0]), "no two have one name"),
+    ],
+)
+def test_findings_say_how_to_mend_them(document: Any, help: str) -> None:
+    assert help in (refused(document)[0].help or "")
     sum_of = changed("vertices", 2, to={"op": "Power", "exponent": 1, "source": "plonk.py:7"})
     (found,) = refused(sum_of)
     assert (found.source, found.path) == ("plonk.py:7", "/vertices/2")

@@ -76,7 +76,7 @@ def explain(error: dict[str, Any], document: Any, words: Words = PROGRAM) -> Dia
         path = path[:-1]
     elif kind == "unexpected_keyword_argument":
         rule, message = "ZK007", f'unknown key "{_short(str(path[-1]))}"{_of(cls, root)}'
-        help = did_you_mean(str(path[-1]), _keys(cls))
+        help = did_you_mean(str(path[-1]), _keys(cls)) or _known_keys(_keys(cls))
     elif kind in ("union_tag_invalid", "union_tag_not_found"):
         rule, message, help = _unknown_member(context, value, words)
     elif kind == "literal_error":
@@ -179,6 +179,11 @@ def _locate(
 
 def _keys(cls: type[Any] | None) -> list[str]:
     return [] if cls is None else [field.name for field in fields(cls) if field.init]
+
+
+def _known_keys(keys: list[str]) -> str | None:
+    """The mend where no key is close."""
+    return f"the keys are {', '.join(keys)}" if keys else None
 
 
 def _of(cls: type[Any] | None, root: type[Any]) -> str:

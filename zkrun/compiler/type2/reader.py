@@ -6,6 +6,7 @@ those that the operation takes.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -22,10 +23,12 @@ from zkrun.errors import InvalidProgram
 from zkrun.program.constants import BadValue, parse_values
 from zkrun.program.diagnostic import Diagnostic, pointer
 from zkrun.program.document import Bytes, Data, Values
-from zkrun.program.explain import found
+from zkrun.program.explain import did_you_mean, found
 from zkrun.program.types import size
 
 __all__ = ["read_graph"]
+
+_VALUE = 'a value is the index of a vertex, or {"vertex": i, "output": j} for one of its results'
 
 _Path: TypeAlias = tuple[str | int, ...]
 
@@ -72,7 +75,8 @@ class _Reader:
 
     def _check_name(self, name: str, taken: Iterable[str], path: _Path, kind: str) -> None:
         if name in taken:
-            raise _refusal("ZK014", path, f'a second {kind} is named "{name}"')
+            help = "no two have one name: give it another, or leave it out"
+            raise _refusal("ZK014", path, f'a second {kind} is named "{name}"', help)
 
     def _type(self, typ: Any, path: _Path) -> ValueType:
         """The type that a map stands for."""
@@ -80,7 +84,8 @@ class _Reader:
             known: ValueType = typ
             return known
         if typ.form == "coefficients" and typ.coset != 1:
-            raise _refusal("ZK008", (*path, "coset"), "coefficients have no coset")
+            help = 'leave it out, or make the form "lagrange"'
+            raise _refusal("ZK008", (*path, "coset"), "coefficients have no coset", help)
         self._check_coset(typ.coset, (*path, "coset"))
         return Poly(typ.n, typ.form, typ.coset)
 
@@ -140,7 +145,8 @@ class _Reader:
             )
             if operation.entry not in table:
                 message = f'there is no {operation.name} "{operation.entry}"'
-                raise _refusal("ZK020", (*path, "entry"), message, source=source)
+                help = did_you_mean(operation.entry, table) or _first_of(table, operation.name)
+                raise _refusal("ZK020", (*path, "entry"), message, help, source)
             if operands:
                 message = f"{operation.name} takes no operands"
                 raise _refusal("ZK029", (*path, "operands"), message, source=source)
@@ -164,26 +170,34 @@ class _Reader:
         elif isinstance(given, dict):
             for key in ("vertex", "output"):
                 if key not in given:
-                    raise _refusal("ZK006", path, f'"{key}" is missing in a value')
+                    raise _refusal("ZK006", path, f'"{key}" is missing in a value', _VALUE)
                 if type(given[key]) is not int:
                     message = f"an integer belongs here, not {found(given[key])}"
                     raise _refusal("ZK008", (*path, key), message)
             if len(given) > 2:
                 key = next(key for key in given if key not in ("vertex", "output"))
-                raise _refusal("ZK007", (*path, key), f'unknown key "{key[:60]}" in a value')
+                message = f'unknown key "{key[:60]}" in a value'
+                raise _refusal("ZK007", (*path, key), message, _VALUE)
             vertex, output = given["vertex"], given["output"]
         else:
             message = f"a value is the index of a vertex, not {found(given)}"
-            raise _refusal("ZK008", path, message)
+            quoted = isinstance(given, str) and given.strip().isdecimal()
+            help = "write the number without quotes" if quoted else _VALUE
+            raise _refusal("ZK008", path, message, help)
         known = len(self.vertices)
         if not 0 <= vertex < known:
             message = f"there is no vertex {_shown(vertex)} among the {known} before"
-            help = "a vertex takes values of those that stand before it" if vertex >= 0 else None
+            help = "a vertex takes values of those that stand before it"
+            if vertex < 0:
+                help = "vertices are counted from 0, none from the end"
+            elif path[0] == "result":
+                help = f"the last vertex is {known - 1}" if known else "there are no vertices"
             raise _refusal("ZK020", path, message, help)
         outputs = len(self.vertices[vertex].types)
         if not 0 <= output < outputs:
             message = f"vertex {vertex} has no output {_shown(output)}, only {outputs}"
-            raise _refusal("ZK020", path, message)
+            help = f"write {vertex} for the only one" if outputs == 1 else "they are counted from 0"
+            raise _refusal("ZK020", path, message, help)
         return Value(vertex, output)
 
 
@@ -198,6 +212,14 @@ def _parameter(value: Any, path: _Path) -> Any:
         return value
     message = f"a parameter is text, a flag, an integer or a list of such, not {found(value)}"
     raise _refusal("ZK008", path, message)
+
+
+def _first_of(table: Iterable[str], kind: str) -> str:
+    """What there is in place of a name that there is not."""
+    names = [f'"{name[:60]}"' for name in itertools.islice(table, 7)]
+    if not names:
+        return f"the graph has no {kind}s"
+    return f"the {kind}s are {', '.join(names[:6])}" + (" and others" if len(names) > 6 else "")
 
 
 def _shown(number: int) -> str:

@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 from zkrun.algebra.curves import Curve
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.types import Poly, Refusal, ValueType, memory_type
-from zkrun.program.calls import resolve_call
+from zkrun.program.calls import open_entry, resolve_call
 from zkrun.program.document import FunctionEntry
+from zkrun.program.explain import did_you_mean
 from zkrun.program.functions.expr import ExpressionError, parse
-from zkrun.program.functions.registry import signature
+from zkrun.program.functions.registry import names, signature
 from zkrun.program.integers import NotANumber, parse_integer
 from zkrun.program.signature import Signature, match
 from zkrun.program.types import Point, PointArray, Scalar
@@ -30,7 +31,8 @@ def call_results(operation: op.Call, operands: Types, curve: Curve) -> Types:
     function, params = operation.function, operation.parameters()
     found = signature(function)
     if found is None:
-        raise Refusal(f'there is no function "{function}"', "`zkrun functions` lists them")
+        mend = did_you_mean(function, names()) or "`zkrun functions` lists them"
+        raise Refusal(f'there is no function "{function}"', mend)
     if operation.results is not None:
         results = operation.results
     elif function in _RESULTS:
@@ -69,14 +71,12 @@ def check_call(
     function: str, params: dict[str, Any], results: Types, immutable: Types, curve: Curve
 ) -> None:
     """Refusal where the program format has no such call."""
-    _, problems = resolve_call(
-        FunctionEntry(function, params),
-        curve,
-        tuple(map(memory_type, results)),
-        tuple(map(memory_type, immutable)),
-    )
+    entry = FunctionEntry(function, params)
+    written, read = (tuple(map(memory_type, types)) for types in (results, immutable))
+    _, problems = resolve_call(entry, curve, written, read)
     for problem in problems:
-        raise Refusal(f"{function}: {problem}")
+        helps = (one.help for one in open_entry(entry, curve).problems)
+        raise Refusal(f"{function}: {problem}", next(helps, None))
 
 
 def alike(name: str, a: Poly, b: Poly) -> Poly:
