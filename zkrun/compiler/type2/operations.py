@@ -184,7 +184,7 @@ class Element(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Concatenate(Operation):
-    """All operands one after the other, then zeros up to `n` elements."""
+    """All operands one after the other, then zeros up to `n` elements. The first says the form."""
 
     name: ClassVar[str] = "concatenate"
     n: int
@@ -192,7 +192,7 @@ class Concatenate(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Update(Operation):
-    """The first operand with the elements of the second from `start` on."""
+    """The first operand with the elements of the second, of any form, from `start` on."""
 
     name: ClassVar[str] = "update"
     start: int
