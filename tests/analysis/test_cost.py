@@ -184,6 +184,9 @@ def test_links_and_kinds_of_devices() -> None:
 
 def test_a_machine_is_what_its_description_says() -> None:
     assert Rates.from_json(MACHINE).to_json() == MACHINE
+    server = MACHINE | {"threads": 96}
+    assert Rates.from_json(server).threads == 96
+    assert Rates.from_json(server).to_json() == server
     assert Rates.from_json(json.loads('{"schema": "zkrun-machine/1"}')) == Rates()
 
 
@@ -200,6 +203,9 @@ def test_a_machine_is_what_its_description_says() -> None:
         ({"devices": {"cpu": {"speed": 1}}}, "at /devices/cpu/speed (scalar, base and bytes are"),
         ({"links": {"cpu->gpu": "fast"}}, 'the text "fast" at /links/cpu->gpu is no rate'),
         ({"links": 1}, "a map belongs at /links, not the integer 1"),
+        ({"threads": 0}, "the integer 0 at /threads is no number of threads: write 1 to 4096"),
+        ({"threads": True}, "a boolean at /threads is no number of threads"),
+        ({"threads": 1.5}, "at /threads is no number of threads"),
     ],
 )
 def test_what_describes_no_machine(change: dict[str, Any], message: str) -> None:

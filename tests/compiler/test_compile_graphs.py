@@ -42,9 +42,8 @@ def drawn(graph: Graph) -> list[int]:
     return found
 
 
-def run(program: Any, inputs: dict[str, Any], **options: Any) -> Any:
-    found = zkrun.run(program, inputs, zkrun.Options(gpu="virtual", seed=SEED, **options))
-    return found.result.values
+def run(program: Any, inputs: dict[str, Any], **options: Any) -> zkrun.Outcome:
+    return zkrun.run(program, inputs, zkrun.Options(gpu="virtual", seed=SEED, **options))
 
 
 def on_devices(graph: Graph, choose: random.Random, devices: list[str]) -> Graph:
@@ -88,5 +87,8 @@ def test_results_on_random_devices_with_random_budgets(case: Case, seed: int, sh
                 assert compiled.peak.get(device, 0) <= most
     assert [d.to_json() for d in analyse(compiled.program).diagnostics] == []
     inputs = {name: case.inputs[name] for name in graph.inputs}
-    assert run(compiled.program, inputs, sanitize=True) == expected
-    assert run(compiled.program, inputs, shuffle=seed) == expected
+    assert run(compiled.program, inputs, sanitize=True).result.values == expected
+    outcome = run(compiled.program, inputs, shuffle=seed)
+    assert outcome.result.values == expected
+    for use in outcome.trace.devices:
+        assert use.name == "disk" or use.peak <= compiled.peak[use.name], use.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from graphs import random_graph
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from zkrun.compiler import placed
 from zkrun.compiler.compile import Machine, compile_graph
+from zkrun.compiler.rates import DEFAULT_RATES
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Builder, Graph
 from zkrun.compiler.type2.types import Poly
@@ -50,8 +52,6 @@ def test_the_smallest_budget_is_said_and_works() -> None:
 
 def place(graph: Graph) -> Graph:
     """The graph with its transform on the GPU, which the CPU would do as well."""
-    from dataclasses import replace
-
     vertices = list(graph.vertices)
     vertices[-1] = replace(vertices[-1], device="gpu:0")
     return replace(graph, vertices=tuple(vertices))
@@ -60,7 +60,10 @@ def place(graph: Graph) -> Graph:
 def test_the_cpu_has_a_budget_too() -> None:
     with pytest.raises(ResourceLimit, match="cpu: 1024 bytes are too little"):
         compile_graph(transform(), Machine({"cpu": 1024}))
-    assert compile_graph(transform(), Machine({"cpu": 2 * BYTES})).peak["cpu"] <= 2 * BYTES
+    # The input, the result, and what the transform takes beside it.
+    assert compile_graph(transform(), Machine({"cpu": 4 * BYTES})).peak["cpu"] <= 4 * BYTES
+    with pytest.raises(ResourceLimit):
+        compile_graph(transform(), Machine({"cpu": 2 * BYTES}))
 
 
 def test_a_device_that_is_not_there_is_a_usage_error() -> None:
@@ -134,3 +137,13 @@ def test_what_no_pass_cuts_is_refused_without_trying(monkeypatch: pytest.MonkeyP
     binding = [budgets["gpu:0"] for _, _, budgets, *_ in plans if budgets["gpu:0"] is not None]
     assert plans
     assert all(nbytes >= 2 * BYTES for nbytes in binding)  # the operand and the result
+
+
+def test_kernels_of_the_cpu_take_memory_for_each_thread() -> None:
+    """What they take beside operands was not in the plan: a run held five times its budget."""
+    graph = commitment(1 << 12)
+    peaks = [
+        compile_graph(graph, Machine(rates=replace(DEFAULT_RATES, threads=threads))).peak["cpu"]
+        for threads in (1, 2, 32)
+    ]
+    assert 96 << 12 < peaks[0] < peaks[1] < peaks[2]

@@ -15,30 +15,35 @@ __all__ = ["SCHEMA", "Estimate", "Rates", "estimate"]
 
 SCHEMA = "zkrun-machine/1"
 
+_MOST_THREADS = 1 << 12
+
 
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Multiplications by (device, field) and bytes by device or link, a second.
 
     Keys name a device or its kind: `gpu` stands for every `gpu:N` without an entry of its own. A
-    link is "cpu->gpu:0". What is not listed counts as taking no time.
+    link is "cpu->gpu:0". What is not listed counts as taking no time. `threads` are those of the
+    CPU, where they are known: its kernels take memory for each.
     """
 
     name: str = ""
     multiplications: Mapping[tuple[str, Field], float] = field(default_factory=dict)
     bytes: Mapping[str, float] = field(default_factory=dict)
     links: Mapping[str, float] = field(default_factory=dict)
+    threads: int | None = None
 
     @classmethod
     def from_json(cls, raw: Any) -> Rates:
         """A machine from its description; UsageError, which says where, for what is none.
 
         `{"schema": "zkrun-machine/1", "name": text, "devices": {DEVICE: {"scalar": x, "base": x,
-        "bytes": x}}, "links": {"DEVICE->DEVICE": x}}`, all of them optional but the schema.
+        "bytes": x}}, "links": {"DEVICE->DEVICE": x}, "threads": n}`, all of them optional but the
+        schema.
         """
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             raise UsageError(f'a machine is described by a map with "schema": "{SCHEMA}"')
-        _known_keys(raw, ("schema", "name", "devices", "links"), ())
+        _known_keys(raw, ("schema", "name", "devices", "links", "threads"), ())
         multiplications: dict[tuple[str, Field], float] = {}
         traffic: dict[str, float] = {}
         for device, rates in _map(raw, "devices").items():
@@ -51,7 +56,7 @@ class Rates:
                 else:
                     multiplications[device, key] = rate
         links = {link: _rate(rate, ("links", link)) for link, rate in _map(raw, "links").items()}
-        return cls(str(raw.get("name", "")), multiplications, traffic, links)
+        return cls(str(raw.get("name", "")), multiplications, traffic, links, _threads(raw))
 
     def to_json(self) -> dict[str, Any]:
         devices: dict[str, dict[str, float]] = {}
@@ -64,6 +69,7 @@ class Rates:
             "name": self.name,
             "devices": devices,
             "links": dict(self.links),
+            **({} if self.threads is None else {"threads": self.threads}),
         }
 
     def seconds(self, task: Task) -> float:
@@ -138,6 +144,17 @@ def _map(raw: dict[str, Any], key: str, path: tuple[str, ...] = ()) -> dict[str,
     value = raw.get(key, {})
     if not isinstance(value, dict):
         raise UsageError(f"a map belongs at {pointer(path or (key,))}, not {found(value)}")
+    return value
+
+
+def _threads(raw: dict[str, Any]) -> int | None:
+    value = raw.get("threads")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST_THREADS:
+        raise UsageError(
+            f"{found(value)} at /threads is no number of threads: write 1 to {_MOST_THREADS}"
+        )
     return value
 
 

@@ -26,6 +26,7 @@ class Machine:
 
     `memory` names the CPU and each GPU that the program may use; with `disk` what fits nowhere else
     goes there. `gpu`: whether GPUs are real, or virtual ones, whose kernels take no memory there.
+    With the rates comes how many threads the CPU has, for which its kernels take memory.
     """
 
     memory: Memory = field(default_factory=lambda: {"cpu": None})
@@ -43,21 +44,19 @@ class Machine:
         """The devices that do the large work: the GPUs, or the CPU where there is none."""
         return tuple(filter(is_gpu, self.devices)) or ("cpu",)
 
-    @property
-    def _plans_kernels(self) -> bool:
-        return self.gpu == "real" and any(map(is_gpu, self.memory))
-
-    def workspace(self, *calls: Call) -> int:
-        """The memory that a GPU takes for calls beside their operands."""
+    def workspace(self, device: str, *calls: Call) -> int:
+        """The memory that a device takes for calls beside their operands."""
         from zkrun.devices.registry import workspace  # here: nothing else asks devices anything
 
-        return workspace("gpu:0", calls) if self._plans_kernels else 0
+        if is_gpu(device) and self.gpu == "virtual":
+            return 0
+        return workspace(device, calls, self.rates.threads)
 
     def buffer(self, call: Call) -> int:
         """The bytes that a call on a GPU needs to work in; 0 where they are not worth a plan."""
         from zkrun.devices.registry import buffer
 
-        nbytes = buffer("gpu:0", call) if self._plans_kernels else 0
+        nbytes = buffer("gpu:0", call) if self.gpu == "real" else 0
         return nbytes if nbytes >= _LEAST_BUFFER else 0
 
     def with_memory(self, device: str, nbytes: int | None) -> Machine:

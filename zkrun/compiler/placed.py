@@ -73,7 +73,8 @@ def compile_placed(graph: Graph, machine: Machine) -> Compiled:
     devices = _devices(graph)
     memory = machine.memory
     calls, buffers = _with_buffers(_calls(graph), devices, machine)
-    fixed = {**_workspaces(calls, devices, machine), "cpu": _held(graph)}
+    fixed = _workspaces(calls, devices, machine)
+    fixed["cpu"] = fixed.get("cpu", 0) + _held(graph)
     budgets: dict[str, int | None] = {}
     for device, most in memory.items():
         taken = fixed.get(device, 0)
@@ -205,9 +206,13 @@ def _planned(
 
 
 def _held(graph: Graph) -> int:
-    """The bytes that inputs and constants take on the CPU."""
+    """The bytes that inputs, constants and numbers take on the CPU."""
+    curve = graph.curve_record
+    operations = (vertex.operation for vertex in graph.vertices)
+    numbers = {one.value for one in operations if isinstance(one, op.Number)}
     typs = [*graph.inputs.values(), *(entry.typ for entry in graph.constants.values())]
-    return sum(types.size(memory_type(typ), graph.curve_record) for typ in typs)
+    held = sum(types.size(memory_type(typ), curve) for typ in typs)
+    return held + len(numbers) * curve.scalar.bytes
 
 
 def _calls(graph: Graph) -> list[Call | None]:
@@ -242,12 +247,12 @@ def _with_buffers(
 def _workspaces(
     calls: Sequence[Call | None], devices: Sequence[str], machine: Machine
 ) -> dict[str, int]:
-    """The memory that the calls on each GPU take beside their operands and buffers."""
+    """The memory that the calls on each device take beside their operands and buffers."""
     found: dict[str, list[Call]] = {}
     for call, device in zip(calls, devices, strict=True):
-        if call is not None and is_gpu(device):
+        if call is not None:
             found.setdefault(device, []).append(call)
-    return {device: machine.workspace(*some) for device, some in found.items()}
+    return {device: machine.workspace(device, *some) for device, some in found.items()}
 
 
 def _pace(calls: Sequence[Call | None], devices: Sequence[str], rates: Rates) -> Pace:

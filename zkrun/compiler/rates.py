@@ -25,6 +25,7 @@ DEFAULT_RATES = Rates(
         "gpu->disk": 1.5e9,
         "disk->gpu": 2.5e9,
     },
+    threads=32,
 )
 """What zkrun's own transforms and multi-scalar multiplications reach on an H200, its copies with
 pinned memory, and what a server's CPU with some 32 threads does. For planning only: a wrong rate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import takewhile
 from typing import TypeAlias
 
@@ -64,7 +65,8 @@ class Search:
         multi-scalar multiplication one over `share_of_sums`; nothing is cut where that is None."""
         machine = self.machine
         way = self._way(share, share_of_sums)
-        target = Target(machine.devices, *way, machine.rates, machine.workspace)
+        workspace = partial(machine.workspace, machine.computing[0])
+        target = Target(machine.devices, *way, machine.rates, workspace)
         steps, optimised = _optimise(self._done[1], _DIFFERENT, target)
         self._first = self._first or optimised
         if optimised.vertices in self._tried:

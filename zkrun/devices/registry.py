@@ -161,14 +161,14 @@ def missing_devices() -> list[str]:
     return [reason for reason in reasons if reason]
 
 
-def workspace(device: str, calls: Sequence[Call]) -> int:
+def workspace(device: str, calls: Sequence[Call], threads: int | None = None) -> int:
     """The most bytes that a run with these calls takes of a device's memory beside their operands.
 
     Of a GPU, of whichever kind it is, on one stream: scratch of the largest, tables of all. Of the
-    CPU what the largest takes; 0 of the disk.
+    CPU what the largest takes, with so many threads (32 unless given) or fewer; 0 of the disk.
     """
     if device == "cpu":
-        return int(_folder("cpu").workspace(calls))
+        return int(_folder("cpu").workspace(calls, threads))
     if not device.startswith("gpu:"):
         return 0
     return max((states(calls) for states in _stated("workspace")), default=0)

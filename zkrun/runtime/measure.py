@@ -11,6 +11,7 @@ from zkrun.analysis.cost import Field
 from zkrun.analysis.rates import Rates
 from zkrun.devices.base import Data
 from zkrun.devices.cpu.device import CpuDevice
+from zkrun.devices.cpu.native_module import native
 from zkrun.program import types
 from zkrun.program.calls import resolve_call
 from zkrun.program.document import FunctionEntry
@@ -52,7 +53,7 @@ def measure(curve: Curve, virtual: bool = False) -> Rates:
         traffic[kind] = 2 * copied  # each byte is read and written
     links = {f"{source}->{target}": copied for source in kinds for target in kinds}
     name = f"{machine()['cpu']}, with virtual GPUs" if virtual else machine()["cpu"]
-    return Rates(name, multiplications, traffic, links)
+    return Rates(name, multiplications, traffic, links, native().threads())
 
 
 def _rate(

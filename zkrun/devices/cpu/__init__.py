@@ -28,8 +28,8 @@ def describe() -> list[DeviceInfo]:
     return [describe_cpu()]
 
 
-def workspace(calls: Sequence[Call]) -> int:
-    """The most bytes that calls take beside their operands, on a machine of up to 32 threads."""
-    from zkrun.devices.cpu.scratch import workspace_bytes
+def workspace(calls: Sequence[Call], threads: int | None = None) -> int:
+    """The most bytes that calls take beside their operands, with so many threads or fewer."""
+    from zkrun.devices.cpu.scratch import THREADS, workspace_bytes
 
-    return workspace_bytes(calls)
+    return workspace_bytes(calls, threads or THREADS)

@@ -45,7 +45,10 @@ def msm_bytes(curve: Curve, group: str, vectors: Sequence[int], threads: int) ->
     """At most so many bytes for sums with scalar vectors of these lengths, on 1 to `threads`."""
     longest = max(vectors, default=0)
     most = 0
-    for begin in range(0, longest, PIECE):
+    ends = {n // PIECE * PIECE for n in vectors}  # where a vector's last piece begins
+    for begin in {0, *ends, *(end - PIECE for end in ends if end)}:
+        if begin >= longest:
+            continue
         points = min(PIECE, longest - begin)
         table = block_bytes(2 * points * _row_bytes(curve, group))
         used = {min(points, n - begin) for n in vectors if n > begin}
