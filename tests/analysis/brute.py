@@ -348,10 +348,11 @@ class Run:
             read.pop()
         function = signature(self.program.functions[i.func_id].name)
         assert function is not None
-        effects = match(function.mutable, len(written)) or ()
-        updated = [
+        effects = match(function.mutable, len(written)) or match(function.mutable, len(written) - 1)
+        assert effects is not None
+        updated = [  # a buffer behind them is only written
             (view,)
-            for view, argument in zip(written, effects, strict=True)
+            for view, argument in zip(written, effects, strict=False)
             if argument.effect == "updates" and argument.kinds != ("GpuBuffer",)
         ]
         self.do(
@@ -429,17 +430,17 @@ def leaves(bound: Any) -> list[View]:
 
 
 def spread(memory: Memory, bits: int) -> int:
-    """Elements as 32-byte units of the arena: all that these tests allocate is made of those."""
+    """Elements as 32-byte units of the arena: all that these tests place there is made of those."""
     assert memory.offset is not None
-    assert memory.item % 32 == 0
-    units = memory.item // 32
+    assert memory.item * memory.whole % 32 == 0
     found = at = 0
     while bits >> at:  # run by run
         rest = bits >> at
         start = at + (rest & -rest).bit_length() - 1
         ones = ~(bits >> start)
         at = start + (ones & -ones).bit_length() - 1
-        found |= ((1 << units * (at - start)) - 1) << (memory.offset // 32 + start * units)
+        first, end = start * memory.item // 32, -(-at * memory.item // 32)
+        found |= ((1 << end - first) - 1) << (memory.offset // 32 + first)
     return found
 
 

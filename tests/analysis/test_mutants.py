@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import test_buffers_of_calls
 import test_lifetimes
 import test_order
 from brute import Pair, Unsafe, orders
@@ -25,8 +26,12 @@ from sample_programs import SAMPLES, files_of_zeros
 from short_programs import document
 
 from zkrun.analysis import analyse
+from zkrun.compiler import Coefficients, Proof
+from zkrun.compiler.compile import compile_graph
+from zkrun.compiler.machine import Machine
 from zkrun.program.decode import decode
 from zkrun.program.document import Program
+from zkrun.program.encode import program_to_raw, to_json
 
 RULES = Path(__file__).parent / "rules"
 MUTATED = {"Record", "Wait", "Fork", "Join", "Allocate", "Deallocate"}
@@ -34,6 +39,7 @@ STREAMED = {"Record", "Wait", "Transfer", "GetScalarFromArray", "Deallocate"}
 BEYOND = {"ZK025", "ZK026", "ZK027", "ZK028", "ZK029", "ZK031", "ZK032", "ZK033"}
 """Rules of operands, of which the slow check knows nothing."""
 
+COMPILED = 1 << 12  # elements: what transforms work in has a place in the plan from here on
 PROGRAMS, PARTS, MOST = 120, 4, 30  # programs, of each so many mutants
 MANY = 300  # mutants of a written program
 
@@ -192,17 +198,47 @@ SHORT = {
     name: (document(*body, memory={"gpu:0": 256}), None)
     for name, body in {**test_order.VALID, **test_lifetimes.VALID}.items()
 }
+BUFFERS = {
+    name: (document(*body, memory={"gpu:0": 1024}), None)
+    for name, body in test_buffers_of_calls.VALID.items()
+}
 
 
-@pytest.mark.parametrize("name", [*SAMPLES, *GOLDEN, *SHORT])
+@pytest.mark.parametrize("name", [*SAMPLES, *GOLDEN, *SHORT, *BUFFERS])
 def test_mutants_of_written_programs(name: str, tmp_path: Path) -> None:
     samples = {name: (raw, None) for name, raw in SAMPLES.items()}
-    raw, folder = {**samples, **GOLDEN, **SHORT}[name]
+    raw, folder = {**samples, **GOLDEN, **SHORT, **BUFFERS}[name]
     if name in SAMPLES:
         files_of_zeros(raw, folder := tmp_path)
     tally = Tally()
     tally.judge(raw, folder)
     assert tally.counted or not concurrent(raw)
+
+
+def compiled() -> Raw:
+    """A program as the compiler writes it, with too little memory on its GPU for all at once."""
+    proof = Proof("bn254")
+    f, g = (proof.input(name, Coefficients(COMPILED)) for name in "fg")
+    transcript = proof.transcript("blake2b")
+    kept = []
+    for _ in range(3):
+        transcript.write(f(7))
+        values = f.to_lagrange(coset=5) * transcript.squeeze()
+        kept.append(values)
+        f, g = g + proof.random(COMPILED, "coefficients"), values.to_coefficients()
+    graph = proof.graph((transcript, kept[0] + kept[1].rotate(1) + kept[2], f))
+    most = compile_graph(graph, Machine({"gpu:0": None, "cpu": None})).peak["gpu:0"] // 2
+    found = compile_graph(graph, Machine({"gpu:0": most, "cpu": None}))
+    assert found.evicted
+    raw: Raw = json.loads(to_json(program_to_raw(found.program)))
+    assert any(body[at].get("typ", {}).get("kind") == "GpuBuffer" for _, body, at in places(raw))
+    return raw
+
+
+def test_mutants_of_a_compiled_program() -> None:
+    tally = Tally()
+    tally.judge(compiled())
+    assert tally.counted["refused"] >= 100
 
 
 @pytest.mark.parametrize("part", range(PARTS))

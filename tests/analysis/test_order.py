@@ -13,6 +13,7 @@ from short_programs import (
     document,
     element,
     equal,
+    errors,
     fork,
     found,
     free,
@@ -269,3 +270,25 @@ def test_a_function_defines_only_what_it_touches() -> None:
     assert found(*rows, blind(2, 5, 8), show(2), *ends) == []
     assert found(*rows, show(1), *ends) == [("ZK060", "4")]
     assert found(*rows, equal(2, 0), *ends) == [("ZK060", "4")]
+
+
+def test_another_thread_sees_to_what_a_wait_demands() -> None:
+    """A thread that was blocked until the event was complete took its demands to its next Wait."""
+    waits = [wait(11), wait(16)]
+    for left in (waits, waits[:1], waits[1:], []):
+        reader = [
+            *left,
+            stream(1002),
+            allocate(4),
+            transfer(3, 4, "gpu:0", "cpu", stream=1002),
+            record(20, 1002),
+            wait(20),
+            show(4),
+        ]
+        writer = [stream(1000), allocate(3, device="gpu:0"), record(9, 1000)]
+        writer += [call("fill", [3], [1000]), record(16, 1000)]
+        main = [stream(1001), wait(9, 1001), record(11, 1001), record(12, 1001), wait(12)]
+        rest = [join(1), join(2)]
+        assert bool(errors(fork(1, *reader), fork(2, *writer), *main, *rest)) == (
+            wait(16) not in left
+        )

@@ -95,20 +95,18 @@ def wait(m: Machine, i: Wait) -> bool:
 
 def wait_for(m: Machine, event: Event) -> bool:
     """Blocks the running thread until an event is complete."""
-    if event.complete:
-        assert event.node is not None
-        m.thread.strand.learn(event.node)
-        return False
     thread = m.thread
-    thread.waits_for = f"event {event.id}"
-    if event.recorded is None:
-        event.waiters.append(thread)
-        return True
-    if thread.demands is None:
-        assert event.queue is not None
-        thread.demands = Demands(event.queue, event.position + 1)
-    if m.advance(thread):
-        return True
+    if not event.complete:
+        thread.waits_for = f"event {event.id}"
+        if event.recorded is None:
+            event.waiters.append(thread)
+            return True
+        if thread.demands is None:
+            assert event.queue is not None
+            thread.demands = Demands(event.queue, event.position + 1)
+        if m.advance(thread):
+            return True
+    # What it demanded may be done by now because another thread demanded it too.
     thread.waits_for, thread.demands = "", None
     assert event.node is not None
     thread.strand.learn(event.node)
