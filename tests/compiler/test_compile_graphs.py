@@ -10,6 +10,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from Crypto.Cipher import ChaCha20
 from graphs import Case, random_cases
 from hypothesis import HealthCheck, given, settings
@@ -24,6 +25,7 @@ from zkrun.compiler.placed import compile_placed
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Graph
 from zkrun.compiler.type2.placement import may_run_on
+from zkrun.compiler.type3 import tracks
 from zkrun.compiler.type3.residence import DoesNotFit
 from zkrun.runtime.random import key
 
@@ -65,11 +67,18 @@ def on_devices(graph: Graph, choose: random.Random, devices: list[str]) -> Graph
 @settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=random_cases(), seed=st.integers(0, 2**32), share=st.integers(10, 100))
 def test_results_on_random_devices_with_random_budgets(case: Case, seed: int, share: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        check(case, seed, share, patch)
+
+
+def check(case: Case, seed: int, share: int, patch: pytest.MonkeyPatch) -> None:
     graph = case.graph
     expected = document_values(interpret(graph, case.inputs, drawn(graph)))
     choose = random.Random(seed)
     devices = choose.choice([["cpu"], ["gpu:0"], ["cpu", "gpu:0"], ["cpu", "gpu:0", "gpu:1"]])
     placed = on_devices(graph, choose, devices)
+    if choose.random() < 0.5:  # as if there were many random elements, which threads draw
+        patch.setattr(tracks, "_MANY", 1)
     memory: dict[str, int | None] = dict.fromkeys(("cpu", *devices))
     compiled = compile_placed(placed, Machine(memory))
     if choose.random() < 0.8:

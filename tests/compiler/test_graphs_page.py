@@ -26,7 +26,6 @@ from zkrun.program.reference import refreshed
 PAGE = Path(__file__).parents[2] / "programs" / "GRAPHS.md"
 TAU = 0x1234567
 BN254 = CURVES["bn254"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(PAGE.parents[1])}
 
 
 def codes() -> dict[str, str]:
@@ -51,9 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for step in steps.splitlines():
         command, *arguments = shlex.split(step)
-        subprocess.run(
-            [*commands[command], *arguments], cwd=folder, check=True, timeout=60, env=ENVIRONMENT
-        )
+        subprocess.run([*commands[command], *arguments], cwd=folder, check=True, timeout=60)
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -11,7 +12,7 @@ from zkrun.compiler.compile import Compiled, Machine, compile_graph
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Builder, Graph, Value
 from zkrun.compiler.type2.types import Poly
-from zkrun.program.instructions import Fork, FuncCall, Join, Record, Wait
+from zkrun.program.instructions import Fork, FuncCall, Join, MoveRegister, Record, Wait
 
 N = 1 << 12
 
@@ -40,15 +41,16 @@ def chain(rounds: int) -> Graph:
     return builder.graph((transcript, total, f))
 
 
-def compiled(rounds: int, share: float) -> Compiled:
-    free = compile_graph(chain(rounds), Machine({"gpu:0": None, "cpu": None}, gpu="virtual"))
-    most = int(free.peak["gpu:0"] * share)
-    return compile_graph(chain(rounds), Machine({"gpu:0": most, "cpu": None}, gpu="virtual"))
+def compiled(rounds: int, share: float, gpu: Literal["virtual", "real"] = "virtual") -> Compiled:
+    machine = Machine({"gpu:0": None, "cpu": None}, gpu=gpu)
+    most = int(compile_graph(chain(rounds), machine).peak["gpu:0"] * share)
+    return compile_graph(chain(rounds), machine.with_memory("gpu:0", most))
 
 
+@pytest.mark.parametrize("gpu", ["virtual", "real"])
 @pytest.mark.parametrize("share", [1.0, 0.6, 0.4])
-def test_no_wait_can_be_left_out(share: float) -> None:
-    program = compiled(5, share).program
+def test_no_wait_can_be_left_out(share: float, gpu: Literal["virtual", "real"]) -> None:
+    program = compiled(5, share, gpu).program
     assert analyse(program).diagnostics == ()
     waits = [i for i, one in enumerate(program.instructions) if isinstance(one, Wait)]
     assert waits
@@ -72,6 +74,21 @@ def test_many_random_elements_are_drawn_aside() -> None:
     # something is computed in between
     between = kinds[kinds.index(Fork) : kinds.index(Join)]
     assert FuncCall in between
+
+
+def test_memory_is_renamed_once_the_thread_that_fills_it_has_ended() -> None:
+    """A sum in the place of random elements took their name while they were being drawn."""
+    builder = Builder("bn254")
+    builder.inputs = {"f": Poly(N, "coefficients")}
+    blinding = builder.add(op.Random(N, "coefficients"))
+    f = builder.add(op.Input("f"))
+    values = builder.add(op.call("ntt"), [f], device="gpu:0")
+    total = builder.add(op.Add(), [f, blinding], device="cpu")
+    machine = Machine({"gpu:0": None, "cpu": None}, gpu="virtual")
+    program = compile_graph(builder.graph((values, total)), machine).program
+    assert analyse(program).diagnostics == ()
+    kinds = [type(one) for one in program.instructions]
+    assert kinds.index(Fork) < kinds.index(Join) < kinds.index(MoveRegister)
 
 
 def test_copies_and_calls_are_on_streams_of_their_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from zkrun.compiler.type2 import operations as op
@@ -21,7 +22,7 @@ from zkrun.compiler.type3.chunk import (
     Tuple,
     Type2,
 )
-from zkrun.compiler.type3.tracks import Queue, Schedule
+from zkrun.compiler.type3.tracks import HOST, Queue, Schedule
 from zkrun.program import instructions as program
 from zkrun.program import types
 from zkrun.program.document import Constant, FunctionEntry, Input, Program, Values
@@ -65,7 +66,7 @@ class _Emitter:
             for other in self.schedule.joins.get(index, ()):
                 self.add(program.Join, thread=self.threads[other])
             if index in self.threads:
-                self.aside(instruction, self.threads[index])
+                self.aside(instruction, self.threads[index], self.schedule.waits.get(index, ()))
                 continue
             for other in self.schedule.waits.get(index, ()):
                 self.wait(queue, other)
@@ -98,9 +99,11 @@ class _Emitter:
     def add(self, kind: type[Any], **operands: Any) -> None:
         self.instructions.append(kind(**operands, track=self.track, source=self.source))
 
-    def aside(self, instruction: Any, thread: int) -> None:
-        """The instruction in a thread of its own."""
+    def aside(self, instruction: Any, thread: int, waits: Sequence[int]) -> None:
+        """The instruction in a thread of its own, which waits for these ones."""
         before, self.instructions = self.instructions, []
+        for other in waits:
+            self.wait(HOST, other)
         self.instruction(instruction, None)
         inner, self.instructions = self.instructions, before
         self.add(program.Fork, new_thread=thread, instructions=inner)

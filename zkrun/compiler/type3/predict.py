@@ -66,7 +66,7 @@ def predict(chunk: Chunk, schedule: Schedule, rates: Rates) -> Prediction:
             moved[source.device, target.device] += types.size(source.typ, chunk.curve_record)
         host = max([host, *(ends[one] for one in schedule.joins.get(index, ()))])
         if index in aside:
-            ends[index] = host + seconds
+            ends[index] = max(host, after) + seconds
             _add(busy, "Cpu, aside", seconds)
             continue
         if queue is HOST:

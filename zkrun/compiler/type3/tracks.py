@@ -21,6 +21,7 @@ from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type3.chunk import (
     Call,
     Chunk,
+    Free,
     Instruction,
     Move,
     SetPolyMeta,
@@ -56,6 +57,13 @@ class Schedule:
     waits: dict[int, list[int]] = field(default_factory=dict)
     aside: list[int] = field(default_factory=list)
     joins: dict[int, list[int]] = field(default_factory=dict)
+
+    def join(self, index: int, aside: int, known: Clock) -> None:
+        """Has the main thread join that of an instruction, before it issues one, unless it has."""
+        thread = self.queues[aside]
+        if thread not in known:
+            self.joins.setdefault(index, []).append(aside)
+            known[thread] = aside
 
     @property
     def recorded(self) -> set[int]:
@@ -185,18 +193,23 @@ def schedule(chunk: Chunk) -> Schedule:
     places = _Places(chunk)
     known: dict[Queue, Clock] = {HOST: {}}
     clocks: dict[int, Clock] = {}  # what is known to have run, once an instruction has
+    drawn: dict[int | None, int] = {}  # registers that instructions aside write
     with_gpus = any(gpu(register.device) for register in chunk.registers)
     for index, instruction in enumerate(chunk.instructions):
         queue = _queue(chunk, instruction)
+        written, read = _touched(instruction)
         if with_gpus and _is_long(instruction):
             queue = f"thread {index}", Track.CPU
             found.aside.append(index)
+            drawn |= dict.fromkeys(map(chunk.root, written), index)
         found.queues.append(queue)
         if isinstance(instruction, SetPolyMeta):
             places.view(instruction)
         elif isinstance(instruction, Move):
             places.moved(instruction)
-        written, read = _touched(instruction)
+        ended = _ended(instruction)
+        if ended in drawn:  # its thread knows it by this name
+            found.join(index, drawn[ended], known[HOST])
         if not written and not read:
             continue
         before: Clock = {}
@@ -209,11 +222,10 @@ def schedule(chunk: Chunk) -> Schedule:
         mine = known.setdefault(queue, {})
         if queue is not HOST:  # what the main thread knew when it queued this
             _latest(mine, known[HOST])
-        for index_aside in found.aside:
-            thread = found.queues[index_aside]
-            if before.get(thread, -1) == index_aside and thread not in known[HOST]:
-                found.joins.setdefault(index, []).append(index_aside)
-                known[HOST][thread] = mine[thread] = index_aside
+        for one in found.aside:
+            if before.get(found.queues[one], -1) == one:
+                found.join(index, one, known[HOST])
+                mine[found.queues[one]] = one
         waits = _reduced(before, queue, mine, clocks)
         if waits:
             found.waits[index] = waits
@@ -262,6 +274,17 @@ def _touched(instruction: Instruction) -> tuple[tuple[int, ...], tuple[int, ...]
             return written, read
         case _:
             return (), ()
+
+
+def _ended(instruction: Instruction) -> int | None:
+    """The register that is no more after an instruction."""
+    match instruction:
+        case Move(source, _):
+            return source
+        case Free(register):
+            return register
+        case _:
+            return None
 
 
 def _queue(chunk: Chunk, instruction: Instruction) -> Queue:
