@@ -101,18 +101,15 @@ def compile_placed(graph: Graph, machine: Machine) -> Compiled:
     )
 
 
-def least_bytes(graph: Graph, machine: Machine, device: str) -> int:
-    """What the vertices that no pass cuts take of a device at once, at least."""
+def least_bytes(graph: Graph, machine: Machine) -> dict[str, int]:
+    """What the vertices that no pass cuts take of each device at once, at least."""
     devices = _devices(graph)
     _, buffers = _with_buffers(_calls(graph), devices, machine)
-    return max(
-        (
-            taken
-            for place, taken, vertex in _needs(graph, devices, buffers)
-            if place == device and getattr(vertex.operation, "function", "") in UNCUT
-        ),
-        default=0,
-    )
+    found: dict[str, int] = {}
+    for device, taken, vertex in _needs(graph, devices, buffers):
+        if isinstance(vertex.operation, op.Call) and vertex.operation.function in UNCUT:
+            found[device] = max(taken, found.get(device, 0))
+    return found
 
 
 def _needs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import takewhile
 from typing import TypeAlias
 
@@ -18,6 +18,8 @@ __all__ = ["Search"]
 Way: TypeAlias = tuple[int | None, int | None]
 """Bytes that a vertex, and that a multi-scalar multiplication may take."""
 
+_UNCUT: Way = (None, None)
+
 
 class Search:
     """The best way so far, and why the last one that did not fit did not.
@@ -25,21 +27,17 @@ class Search:
     `share` is what part of the memory a vertex may take in the best one: one over it.
     """
 
-    def __init__(
-        self, graph: Graph, machine: Machine, done: tuple[tuple[Step, ...], Graph] | None = None
-    ) -> None:
+    def __init__(self, graph: Graph, machine: Machine, common: _Common | None = None) -> None:
         self.machine = machine
-        # What passes do that are alike for all ways.
-        self._done = done or _optimise(graph, _ALIKE, Target(machine.devices, rates=machine.rates))
         self.best: Compiled | None = None
         self.share: float | None = None
         self.failure: DoesNotFit | None = None
-        self._first: Graph | None = None
+        self._common = common or _Common(graph, machine)
         self._tried: list[tuple[Vertex, ...]] = []
 
     def on(self, machine: Machine) -> Search:
         """A search of its own for the same graph and devices, with other memory."""
-        return Search(self._done[1], machine, self._done)
+        return Search(self._common.graph, machine, self._common)
 
     @property
     def is_short(self) -> bool:
@@ -50,34 +48,28 @@ class Search:
 
     def least_bytes(self, device: str) -> int:
         """What a device needs whatever the way, by the vertices that no pass cuts."""
-        return least_bytes(self._first, self.machine, device) if self._first else 0
+        return self._common.least_bytes.get(device, 0)
 
     @property
     def is_hopeless(self) -> bool:
         """Whether a device has too little whatever the way."""
-        for device, most in self.machine.memory.items():
-            if most is not None and self.least_bytes(device) > most:
-                return True
-        return False
+        limits = self.machine.memory.items()
+        return any(most is not None and self.least_bytes(device) > most for device, most in limits)
 
     def attempt(self, share: float, share_of_sums: float | None) -> None:
         """Compiles with cuts: a vertex takes one over `share` of the smallest memory, a
         multi-scalar multiplication one over `share_of_sums`; nothing is cut where that is None."""
-        machine = self.machine
         way = self._way(share, share_of_sums)
-        workspace = partial(machine.workspace, machine.computing[0])
-        target = Target(machine.devices, *way, machine.rates, workspace)
-        steps, optimised = _optimise(self._done[1], _DIFFERENT, target)
-        self._first = self._first or optimised
+        steps, optimised = self._common.uncut if way == _UNCUT else self._common.cut(way)
         if optimised.vertices in self._tried:
             return
         self._tried.append(optimised.vertices)
         try:
-            found = compile_placed(optimised, machine)
+            found = compile_placed(optimised, self.machine)
         except DoesNotFit as error:
             self.failure = error
             return
-        found.steps, found.way = (*self._done[0], *steps), way
+        found.steps, found.way = (*self._common.steps, *steps), way
         if self.best is None or found.prediction.seconds < self.best.prediction.seconds:
             self.best, self.share = found, share
 
@@ -85,8 +77,34 @@ class Search:
         memory = (self.machine.memory[device] for device in self.machine.computing)
         limits = [most for most in memory if most is not None]
         if share_of_sums is None or not limits:
-            return None, None
+            return _UNCUT
         return int(min(limits) / share), int(min(limits) / share_of_sums)
+
+
+class _Common:
+    """What is the same for a graph on the devices of a machine, however much memory they have."""
+
+    def __init__(self, graph: Graph, machine: Machine) -> None:
+        self.machine = machine
+        target = Target(machine.devices, rates=machine.rates)
+        self.steps, self.graph = _optimise(graph, _ALIKE, target)
+
+    @cached_property
+    def uncut(self) -> tuple[tuple[Step, ...], Graph]:
+        """The graph after all passes, which cut nothing."""
+        return self.cut(_UNCUT)
+
+    @cached_property
+    def least_bytes(self) -> dict[str, int]:
+        """By device what the vertices take that no pass cuts."""
+        return least_bytes(self.uncut[1], self.machine)
+
+    def cut(self, way: Way) -> tuple[tuple[Step, ...], Graph]:
+        """The graph after all passes, which cut so much, and what those did that depend on it."""
+        machine = self.machine
+        workspace = partial(machine.workspace, machine.computing[0])
+        target = Target(machine.devices, *way, machine.rates, workspace)
+        return _optimise(self.graph, _DIFFERENT, target)
 
 
 _ALIKE = tuple(takewhile(lambda one: one.name != "split", PASSES))

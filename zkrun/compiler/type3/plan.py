@@ -297,11 +297,11 @@ class _Planner:
 
     def _produced(self, position: int, vertex: Vertex, device: str) -> None:
         """Sends results at once to where they will be needed, or kept."""
-        for output, typ in enumerate(vertex.types):
+        for output in range(len(vertex.types)):
             value = Value(position, output)
             if value not in self.at.copies:
                 continue
-            nbytes = types.size(memory_type(typ), self.chunk.curve_record)
+            nbytes = self.at.nbytes(value)
             for other in self.live.devices(value):
                 if other in self.at.copies[value]:
                     continue

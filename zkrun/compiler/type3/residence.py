@@ -166,26 +166,26 @@ class Residence:
             self.pinned.add((value, device))
             return register
         typ = memory_type(self.graph.type(value))
-        nbytes = types.size(typ, self.chunk.curve_record)
         address = None
         if not isinstance(typ, types.Transcript):
-            address = self._room(value, device, nbytes, patience)
+            address = self._room(value, device, self.nbytes(value), patience)
         label = self.graph.vertices[value.vertex].label
-        register = self.chunk.register(Register(typ, device, address, label))
-        self.emit(Malloc(register))
-        self.copies.setdefault(value, {})[device] = register
-        self.pinned.add((value, device))
-        return register
+        return self._allocated(value, Register(typ, device, address, label))
 
     def buffer(self, device: str, nbytes: int) -> Value:
         """Memory of no value for the vertex at hand, by the value that stands for it."""
         owner = Value(self.position, -1)  # no result has this number
-        self.pinned.add((owner, device))
         address = self._room(owner, device, nbytes, float("inf"))
-        register = self.chunk.register(Register(types.GpuBuffer(nbytes), device, address))
-        self.emit(Malloc(register))
-        self.copies[owner] = {device: register}
+        self._allocated(owner, Register(types.GpuBuffer(nbytes), device, address))
         return owner
+
+    def _allocated(self, value: Value, memory: Register) -> int:
+        """The register of fresh memory, where a value is from now on."""
+        register = self.chunk.register(memory)
+        self.emit(Malloc(register))
+        self.copies.setdefault(value, {})[memory.device] = register
+        self.pinned.add((value, memory.device))
+        return register
 
     def whole(self, value: Value, device: str) -> int:
         """The memory of a concatenation, taken when the first of its parts needs it."""
