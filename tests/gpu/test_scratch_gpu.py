@@ -85,8 +85,9 @@ def test_no_call_takes_more_than_planned(curve: Curve, monkeypatch: pytest.Monke
             function = gpu.bind(one)
             tables = gpu.account.current
             planned = sum(table_bytes(one).values())
+            multiples = planned if one.signature.name == "msm" else 0  # the first call makes them
             assert tables <= planned
-            assert planned <= tables + (tables >> 3) + 1024
+            assert planned <= tables + (tables >> 3) + 1024 + multiples
             outs, ins = ([zeros(gpu, typ, curve) for typ in typs] for typs in operands(one))
             held = gpu.account.current
             stream = gpu.open_stream(lambda *span: None, lambda at, error: None)
@@ -94,10 +95,11 @@ def test_no_call_takes_more_than_planned(curve: Curve, monkeypatch: pytest.Monke
             stream.synchronize()
             taken = gpu.account.current - held
             assert max(asked) <= scratch_bytes(one)
-            assert taken <= scratch_bytes(one) + WORDS + 256
+            assert multiples <= taken <= scratch_bytes(one) + WORDS + 256 + multiples
             assert taken + tables <= workspace_bytes([one])
+            # Plans are not to waste much; where multiples are kept they have what it takes without.
             if one.signature.name in ("ntt", "batch_invert", "permute", "msm") and taken > 1 << 22:
-                assert scratch_bytes(one) < 1.3 * taken  # or plans would waste much
+                assert multiples or scratch_bytes(one) < 1.3 * taken
             for data in (*outs, *ins):
                 gpu.free(data.block)
 

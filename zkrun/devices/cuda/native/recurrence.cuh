@@ -191,10 +191,14 @@ __global__ void __launch_bounds__(tile_threads) join_tiles(const Recurrence<F> j
   load_tile<F, Law>(job, tile);
   const F x = Law::downwards ? load_constant(job.x) : F::one();
   F summary = Law::neutral();
+  const uint32_t first = threadIdx.x * run_length;
+  // After the neutral element, a step comes to the element itself, without a multiplication.
+  if (number * run_length < job.count) summary = get_spread<F>(tile, tile_elements, first);
+  put_spread(tile, tile_elements, first, Law::neutral());
   // A run that is cut short is the last one: what its summary lacks, nothing comes after.
 #pragma unroll 1
-  for (int i = 0; i < run_length; i++) {
-    const uint32_t own = threadIdx.x * run_length + i;
+  for (int i = 1; i < run_length; i++) {
+    const uint32_t own = first + i;
     const F before = summary;
     if (number * run_length + i < job.count) {
       summary = Law::step(summary, get_spread<F>(tile, tile_elements, own), x);
