@@ -236,6 +236,13 @@ def test_the_commands_that_the_script_prints(tmp_path: Path) -> None:
     verify(key, public, bytes.fromhex(result["values"]))
 
 
+def test_the_table_of_budgets(tmp_path: Path) -> None:
+    command = [sys.executable, SCRIPTS / "plonkish_budgets.py", "--k", "6", "--gpu", "virtual"]
+    command += ["--iterations", "1", "--shares", "1,0.25"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ["no", "100.0%", "25.0%"]
+
+
 @pytest.mark.parametrize("k", ["3", "27"])
 def test_sizes_that_cannot_be(k: str, tmp_path: Path) -> None:
     command = [sys.executable, SCRIPTS / "plonkish.py", "build", "--k", k, "--out", tmp_path]

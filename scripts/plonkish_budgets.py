@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""How much longer the proof of plonkish.py takes with less memory on the GPU.
+
+    plonkish_budgets.py [--k 18] [--shares 1,0.5,0.25,0.125] [--iterations 15] [--gpu real|virtual]
+
+compiles the proof without a limit, and for each share of the peak of that; runs all of them, with
+the same seed; and prints the budgets, the peaks that the runs measured, and the median times of a
+proof as multiples of the first. It fails if a proof differs or a peak is above its budget.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from plonkish import build
+from plonkish_circuit import Circuit
+
+import zkrun
+from zkrun.compiler.compile import Machine, compile_graph
+from zkrun.compiler.type2.codec import load_graph
+from zkrun.errors import ZkrunError
+from zkrun.report.text import duration, size
+
+SEED = 1
+WARMUP = 2  # runs that make graphs of what repeats, and lock the memory that copies use
+
+
+class Measured:
+    """A compiled proof, run."""
+
+    def __init__(
+        self, graph: Path, inputs: dict[str, Path], most: int | None, options: zkrun.Options
+    ):
+        machine = Machine({"gpu:0": most, "cpu": None}, gpu=options.gpu)
+        compiled = compile_graph(load_graph(graph), machine)
+        compiled.program.folder = graph.parent
+        run = zkrun.run(compiled.program, inputs, options)
+        self.planned = compiled.peak["gpu:0"]
+        self.peak = next(device.peak for device in run.trace.devices if device.name == "gpu:0")
+        self.time = statistics.median(run.trace.iterations)
+        self.proof = str(run.result.values)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--k", type=int, default=18, help="2^k rows (default 18)")
+    parser.add_argument("--shares", default="1,0.5,0.25,0.125", help="of the peak without a limit")
+    parser.add_argument("--iterations", type=int, default=15, help="proofs that are timed")
+    parser.add_argument("--gpu", choices=("real", "virtual"), default="real")
+    arguments = parser.parse_args()
+    shares = [float(share) for share in arguments.shares.split(",")]
+    options = zkrun.Options(
+        gpu=arguments.gpu, seed=SEED, warmup=WARMUP, iterations=arguments.iterations
+    )
+    with tempfile.TemporaryDirectory() as name:
+        graph, files = build(Circuit("bn254", arguments.k), Path(name), SEED)
+        inputs = {file.stem: file for file in files}
+        free = Measured(graph, inputs, None, options)
+        print(f"{'memory':>8}{'budget':>12}{'peak':>12}{'a proof':>12}{'times':>8}")
+        print(f"{'no limit':>8}{'':12}{size(free.peak):>12}{duration(free.time):>12}", flush=True)
+        for share in shares:
+            budget = int(share * free.planned)
+            run = Measured(graph, inputs, budget, options)
+            print(
+                f"{share:>8.1%}{size(budget):>12}{size(run.peak):>12}{duration(run.time):>12}"
+                f"{run.time / free.time:8.2f}",
+                flush=True,
+            )
+            if run.proof != free.proof:
+                sys.exit("plonkish_budgets: another proof than without a limit")
+            if run.peak > budget:
+                sys.exit(f"plonkish_budgets: {run.peak} bytes were held, and {budget} may be")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ZkrunError as error:
+        sys.exit(f"plonkish_budgets: {error}")
