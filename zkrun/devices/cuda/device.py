@@ -40,6 +40,7 @@ from zkrun.program.signature import Call
 __all__ = ["CudaDevice"]
 
 _ON_DEVICE, _TO_DEVICE = 3, 1
+_NON_BLOCKING = 1
 
 
 class CudaDevice(Device):
@@ -65,6 +66,8 @@ class CudaDevice(Device):
         self._free_lanes: list[Lane] = []
         self._notify = notify
         self._immediate_lock = threading.RLock()
+        self._capture_lock = threading.Lock()
+        self._capture_stream = 0
         self._arena: ReservedArena | None = None
         self._arena_memory = 0  # stays for the next run of the program
         self._streams: list[CudaStream] = []
@@ -235,8 +238,11 @@ class CudaDevice(Device):
         def with_workspace(
             queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]
         ) -> None:
-            with queue.working_in(mutable[operands]):
+            queue.work_in(mutable[operands])
+            try:
                 plain(queue, mutable[:operands], immutable)
+            finally:
+                queue.work_in(None)
 
         launch = with_workspace if call.workspace else plain
 
@@ -255,6 +261,15 @@ class CudaDevice(Device):
     def prepare(self) -> Queue:
         """The queue for what functions prepare before the run, while they are bound."""
         return self._immediate
+
+    @contextmanager
+    def capturing(self) -> Iterator[int]:
+        """The handle of a stream on which nothing runs, to capture what functions repeat."""
+        with self._capture_lock:
+            self._capture_stream = self._capture_stream or runtime.streamCreateWithFlags(
+                _NON_BLOCKING
+            )
+            yield self._capture_stream
 
     @contextmanager
     def _queue(self) -> Iterator[Queue]:
@@ -350,6 +365,8 @@ class CudaDevice(Device):
             lane.close()
         self._functions.clear()
         self.plans.clear()
+        if self._capture_stream:
+            runtime.streamDestroy(self._capture_stream)
         self._immediate.close_queue()
         self.pool.close()
         pinned.wipe()

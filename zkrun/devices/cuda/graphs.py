@@ -13,7 +13,7 @@ first time, when they were queued so.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +25,7 @@ from zkrun.devices.cuda.queue import Check, Queue, ScratchMemory, current
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
 
-__all__ = ["Graph", "Lane", "Mark"]
+__all__ = ["Graph", "Lane", "Mark", "instantiate"]
 
 _MOST_CAPTURES = 3  # of the same instructions, on other memory each time: then it does not pay
 _MOST_GRAPHS = 1024  # of a lane, each of which takes memory and a millisecond to make
@@ -125,30 +125,45 @@ def _capture(queue: Queue, works: Works) -> Graph | None:
 
 def _capture_once(queue: Queue, works: Works) -> Graph | None:
     marks: list[Mark] = []
-    before, current.queue, current.may_block = current.queue, queue, False
-    runtime.streamBeginCapture(queue.handle, runtime.streamCaptureModeRelaxed)
-    try:
+
+    def launch() -> None:
         for at, work in works:
             work()
             marks.append(Mark(at, queue.checks))
             queue.checks = []
-        template = runtime.streamEndCapture(queue.handle)
+
+    before, current.queue, current.may_block = current.queue, queue, False
+    try:
+        return Graph(instantiate(queue.handle, launch), marks, queue.memory.address)
     except Exception:
-        # Whatever it is, it happens again where the work is queued by itself, and is told there.
-        with contextlib.suppress(runtime.CUDARuntimeError):
-            template = runtime.streamEndCapture(queue.handle)
-            if template:
-                runtime.graphDestroy(template)
+        # Whatever it is, it happens again where the work is queued by itself, and is told there;
+        # or there is no memory for one more graph.
         _let_go([*marks, Mark(0, queue.checks)])
         queue.checks = []
         return None
     finally:
         current.queue, current.may_block = before, True
+
+
+def instantiate(stream: int, launch: Callable[[], None]) -> int:
+    """The handle of an executable graph of what `launch` queues on a stream, where it never runs.
+
+    Raises what `launch` raises, and CUDARuntimeError where it cannot be captured or no memory is
+    left.
+    """
+    runtime.streamBeginCapture(stream, runtime.streamCaptureModeRelaxed)
     try:
-        return Graph(runtime.graphInstantiate(template), marks, queue.memory.address)
-    except runtime.CUDARuntimeError:  # no memory for it, say
-        _let_go(marks)
-        return None
+        launch()
+    except BaseException:
+        with contextlib.suppress(runtime.CUDARuntimeError):
+            template = runtime.streamEndCapture(stream)
+            if template:
+                runtime.graphDestroy(template)
+        raise
+    template = runtime.streamEndCapture(stream)
+    try:
+        handle: int = runtime.graphInstantiate(template)
+        return handle
     finally:
         runtime.graphDestroy(template)
 

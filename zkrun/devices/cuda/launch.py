@@ -12,6 +12,7 @@ from cupy.cuda.function import Function
 from zkrun.algebra.curves import Field
 from zkrun.devices.base import Data, Value
 from zkrun.devices.cuda.compile import load
+from zkrun.devices.cuda.repeats import Step
 from zkrun.devices.cuda.sources import Unit
 
 __all__ = ["Kernel", "Values", "blocks", "kernels", "montgomery", "view"]
@@ -46,6 +47,10 @@ class Kernel:
                 *(self._handle, blocks, 1, 1, threads, 1, 1, shared, stream),
                 *(_address_of(pointer), 0),
             )
+
+    def given(self, blocks: int, threads: int, payload: bytes, shared: int = 0) -> Step:
+        """The same to queue on any stream."""
+        return lambda stream: self(stream, blocks, threads, payload, shared)
 
 
 def kernels(unit: Unit) -> dict[str, Kernel]:

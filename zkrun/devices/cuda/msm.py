@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +20,7 @@ from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Value
 from zkrun.devices.cuda.compile import load
 from zkrun.devices.cuda.kept import kept_memory
+from zkrun.devices.cuda.launch import view
 from zkrun.devices.cuda.msm_plan import (
     LARGEST_WINDOW_BITS,
     MOST_POINTS,
@@ -33,6 +33,7 @@ from zkrun.devices.cuda.msm_plan import (
     multiples_bytes,
     vectors_per_pass,
 )
+from zkrun.devices.cuda.repeats import Clear, Launch, Repeats, Step
 from zkrun.devices.cuda.units import msm_units
 from zkrun.errors import ResourceLimit
 from zkrun.program.signature import Call
@@ -59,9 +60,6 @@ DIGIT_BLOCKS = 8  # a multiprocessor
 MERGE_THREADS = 128
 SUM_THREADS = 64
 TEAM_LANES = 4
-
-MOST_PREPARED = 64
-"""Calls of which one function keeps what it queues: Python takes longer to prepare it."""
 
 
 class DeviceArray(Protocol):
@@ -98,28 +96,24 @@ def msm(
         for width, kept in zip(widths, (False, keeps), strict=True)
     )
     _kernels(curve, group, device.index)
-    prepared: dict[tuple[object, ...], list[_Step]] = {}
+    repeats = Repeats(device)
 
     def launch(queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
-        results = tuple(point.address + point.offset * point.item for point in mutable)
-        views = tuple(map(_view, immutable))
+        views = tuple(map(view, (*mutable, *immutable)))
         kept = 0
         if keeps:
             size = multiples_bytes(curve, group, longest, widths[1])
-            of_what = (curve.name, group, views[0], longest, widths[1])
+            of_what = (curve.name, group, views[vectors], longest, widths[1])
             kept = kept_memory(device, queue, of_what, size)
         nbytes, width = sizes[kept != 0], widths[kept != 0]
         scratch = queue.scratch(nbytes) if nbytes else 0
-        key = (kept, scratch, results, views)
-        steps = prepared.get(key)
-        if steps is None:
-            if len(prepared) == MOST_PREPARED:
-                prepared.clear()
+
+        def prepare() -> list[Step]:
+            results = [point.address + point.offset * point.item for point in mutable]
             bases, *scalars = immutable
-            steps = _prepare(curve, group, results, bases, scalars, scratch, width, kept)
-            prepared[key] = steps
-        for step in steps:
-            step.queue(queue.handle)
+            return _prepare(curve, group, results, bases, scalars, scratch, width, kept)
+
+        repeats.queue(queue, (kept, scratch, views), prepare)
 
     return launch
 
@@ -165,33 +159,7 @@ def multiply(
     """
     steps = _prepare(curve, group, results, bases, scalars, scratch, window_bits, multiples)
     for step in steps:
-        step.queue(stream)
-
-
-@dataclass(frozen=True, slots=True)
-class _Launch:
-    """A kernel with all its arguments."""
-
-    numbers: tuple[int, ...]  # function, grid, threads of a block, bytes of shared memory
-    pointers: ctypes.Array[ctypes.c_void_p]
-    arguments: ctypes.Array[ctypes.c_char]
-
-    def queue(self, stream: int) -> None:
-        driver.launchKernel(*self.numbers, stream, ctypes.addressof(self.pointers), 0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Clear:
-    """Zeros for a stretch of memory."""
-
-    address: int
-    size: int
-
-    def queue(self, stream: int) -> None:
-        cupy.cuda.runtime.memsetAsync(self.address, 0, self.size, stream)
-
-
-_Step = _Launch | _Clear
+        step(stream)
 
 
 def _prepare(
@@ -203,12 +171,12 @@ def _prepare(
     scratch: int,
     window_bits: int | None,
     multiples: int = 0,
-) -> list[_Step]:
+) -> list[Step]:
     """What ``multiply`` queues, which is the same as long as nothing moves."""
     points = max((vector.length for vector in scalars), default=0)
     if points == 0:
         point_bytes = (2 if group == "g1" else 4) * curve.base.bytes
-        return [_Clear(address, point_bytes) for address in results]
+        return [Clear(address, point_bytes) for address in results]
     multiprocessors = _multiprocessors()
     width = window_bits or choose_window_bits(points, None, bool(multiples))
     at_once = vectors_per_pass(points, len(scalars), width)
@@ -237,7 +205,7 @@ class _Launches:
         self.bases = _view(bases)
         self.scratch = scratch
         self.table = 0
-        self.steps: list[_Step] = []
+        self.steps: list[Step] = []
         self.point_bytes = 4 * (1 if group == "g1" else 2) * curve.base.bytes
 
     def launch(
@@ -258,7 +226,7 @@ class _Launches:
             start += len(part)
         pointers = (ctypes.c_void_p * len(places))(*places)
         numbers = (self.kernels[name].ptr, *grid, 1, threads, 1, 1, 4 * words)
-        self.steps.append(_Launch(numbers, pointers, buffer))
+        self.steps.append(Launch(numbers, pointers, buffer))
 
     def fill_table(self, plan: Plan) -> None:
         self.table = self.scratch + plan.offsets["table"]
@@ -287,7 +255,7 @@ class _Launches:
         # Tiles that are not full: at most one a partition, and none without a code.
         most_tiles = -(-plan.codes // TILE) + min(plan.partitions, plan.codes)
         counts = at["coarse_counts"]
-        self.steps.append(_Clear(counts, at["partition_starts"] - counts))
+        self.steps.append(Clear(counts, at["partition_starts"] - counts))
         self.launch(
             "digits",
             (min(-(-plan.bases // DIGIT_THREADS), DIGIT_BLOCKS * multiprocessors), plan.vectors),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import cupy
@@ -125,16 +124,14 @@ class Queue:
         address, size = self._given
         return address if nbytes <= size else self.memory.grow(nbytes)
 
-    @contextmanager
-    def working_in(self, buffer: Data) -> Iterator[None]:
-        """What is queued meanwhile has this memory to work in."""
+    def work_in(self, buffer: Data | None) -> None:
+        """What is queued from now on has this memory to work in; None: the stream's."""
+        if buffer is None:
+            self._given = (0, 0)
+            return
         start = buffer.address + buffer.offset
         address = -(-start // SCRATCH_ALIGNMENT) * SCRATCH_ALIGNMENT
         self._given = address, start + buffer.length - address
-        try:
-            yield
-        finally:
-            self._given = (0, 0)
 
     def failure_word(self) -> tuple[int, int]:
         """(number, address) of a 32-bit word that is 0 when the work begins."""

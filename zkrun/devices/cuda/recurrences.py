@@ -7,11 +7,15 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cupy.cuda import runtime
+
 from zkrun.devices.base import Data
 from zkrun.devices.cuda.launch import Values, blocks, kernels, view
 from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.repeats import Repeats, Step
 from zkrun.devices.cuda.units import evaluation_unit, inversion_unit, recurrence_unit
 from zkrun.program.signature import Call
+from zkrun.program.types import length
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
@@ -40,7 +44,7 @@ _RUNS, _SHORTEST_RUN, _LONGEST_RUN = 1 << 15, 4, 128
 
 
 def scan_mul(call: Call, device: CudaDevice) -> Launch:
-    run = _recurrence(call, "product")
+    run = _recurrence(call, "product", device)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (z,), (a, first) = mutable, immutable
@@ -50,7 +54,7 @@ def scan_mul(call: Call, device: CudaDevice) -> Launch:
 
 
 def kate_division(call: Call, device: CudaDevice) -> Launch:
-    run = _recurrence(call, "horner")
+    run = _recurrence(call, "horner", device)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (q,), (p, x) = mutable, immutable
@@ -59,13 +63,16 @@ def kate_division(call: Call, device: CudaDevice) -> Launch:
     return launch
 
 
-def _recurrence(call: Call, law: str) -> Callable[[Queue, Data, Data, int, int, int], None]:
+def _recurrence(
+    call: Call, law: str, device: CudaDevice
+) -> Callable[[Queue, Data, Data, int, int, int], None]:
     """The launches of one law: (queue, source, target, count, address of the first value, of x)."""
     found = kernels(recurrence_unit(call.curve))
     join_tiles, join_groups = found[f"join_tiles_{law}"], found[f"join_groups_{law}"]
     hand_down, hand_down_groups = found[f"hand_down_{law}"], found[f"hand_down_groups_{law}"]
     powers_of_x = found["recurrence_powers"]
     join_tiles.allow_shared(_TILE * _ITEM)
+    repeats = Repeats(device)
 
     def run(queue: Queue, source: Data, target: Data, count: int, first: int, x: int) -> None:
         tiles = blocks(target.length, _TILE)
@@ -83,35 +90,40 @@ def _recurrence(call: Call, law: str) -> Callable[[Queue, Data, Data, int, int, 
                 struct.pack("<8Q", *addresses[:3], first, x, addresses[3], count, tiles),
             )
         )
-        stream = queue.handle
-        if x:
-            powers_of_x(stream, 3, _GROUP_THREADS, payload)
-        join_tiles(stream, tiles, _TILE_THREADS, payload, _TILE * _ITEM)
-        if groups > 1:
-            join_groups(stream, groups, _GROUP_THREADS, payload)
-        hand_down_groups(stream, groups, _GROUP_THREADS, payload)
-        hand_down(stream, blocks(target.length, _OUTPUTS), _OUTPUTS_THREADS, payload)
+
+        def prepare() -> list[Step]:
+            steps: list[Step] = []
+            if x:
+                steps.append(powers_of_x.given(3, _GROUP_THREADS, payload))
+            steps.append(join_tiles.given(tiles, _TILE_THREADS, payload, _TILE * _ITEM))
+            if groups > 1:
+                steps.append(join_groups.given(groups, _GROUP_THREADS, payload))
+            steps.append(hand_down_groups.given(groups, _GROUP_THREADS, payload))
+            outputs = blocks(target.length, _OUTPUTS)
+            steps.append(hand_down.given(outputs, _OUTPUTS_THREADS, payload))
+            return steps
+
+        repeats.queue(queue, payload, prepare)
 
     return run
 
 
 def evaluate(call: Call, device: CudaDevice) -> Launch:
-    found = kernels(evaluation_unit(call.curve))
-    evaluate_tiles, sum_tiles = found["evaluate_tiles"], found["sum_tiles"]
-    threads, powers = _EVALUATION_THREADS, _EVALUATION_THREADS + 1
+    evaluate = kernels(evaluation_unit(call.curve))["evaluate"]
+    n, threads = length(call.immutable[0]), _EVALUATION_THREADS
+    rows = blocks(n, threads * _EVALUATION_TILES)
+    log_rows = min(max((rows - 1).bit_length(), _LEAST_LOG_ROWS), _MOST_LOG_ROWS)
+    tiles = max(1, blocks(n, threads << log_rows))
+    powers, sums = (threads + 1) * _ITEM, tiles * _ITEM
+    pack = struct.Struct("<7Q").pack
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (y,), (a, x) = mutable, immutable
-        rows = blocks(a.length, threads * _EVALUATION_TILES)
-        log_rows = min(max((rows - 1).bit_length(), _LEAST_LOG_ROWS), _MOST_LOG_ROWS)
-        tiles = max(1, blocks(a.length, threads << log_rows))
-        place = queue.scratch((powers + tiles) * _ITEM)
-        payload = view(a) + struct.pack(
-            "<7Q",
-            *(_address(x), place, place + powers * _ITEM, _address(y), log_rows, tiles, 0),
-        )
-        evaluate_tiles(queue.handle, tiles + 1, threads, payload)
-        sum_tiles(queue.handle, 1, threads, payload)
+        place = queue.scratch(powers + sums + _ITEM)
+        arrivals = place + powers + sums
+        runtime.memsetAsync(arrivals, 0, _ITEM, queue.handle)
+        job = pack(_address(x), place, place + powers, _address(y), log_rows, tiles, arrivals)
+        evaluate(queue.handle, tiles + 1, threads, view(a) + job)
 
     return launch
 

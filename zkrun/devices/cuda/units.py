@@ -127,8 +127,7 @@ def recurrence_unit(curve: Curve) -> Unit:
 def evaluation_unit(curve: Curve) -> Unit:
     """The kernels of evaluate.cuh over the curve's scalar field."""
     field = field_type(curve, "scalar")
-    names = ("evaluate_tiles", "sum_tiles")
-    return Unit("evaluate.cuh", tuple((name, f"{name}<{field}>") for name in names))
+    return Unit("evaluate.cuh", (("evaluate", f"evaluate<{field}>"),))
 
 
 def inversion_unit(curve: Curve) -> Unit:

@@ -22,7 +22,8 @@ struct Evaluation {
   F* sums;    // one for each tile
   F* result;
   uint64_t log_rows;  // of a tile, of 256 elements: at least evaluation_rows
-  uint64_t tiles, padding;
+  uint64_t tiles;
+  uint32_t* arrivals;  // 0: how many blocks are done, for the last one
 };
 
 // The sum over a block, for its first thread.
@@ -40,21 +41,19 @@ __device__ __forceinline__ F sum_block(F value, ulonglong2* shared) {
   return value;
 }
 
-// The first block fills the table of powers, each of the others takes a tile.
 template <class F>
-__global__ void __launch_bounds__(evaluation_threads) evaluate_tiles(const Evaluation<F> job) {
-  __shared__ ulonglong2 memory[2 * evaluation_threads];
-  __shared__ F powers[evaluation_threads + 1];
-  const F x = load(job.x);
-  if (blockIdx.x == 0) {
-    const uint32_t squarings = static_cast<uint32_t>(job.log_rows) + log_evaluation_threads;
-    fill_powers(powers, square_often(x, squarings), log_evaluation_threads);
-    for (uint32_t i = threadIdx.x; i <= evaluation_threads; i += evaluation_threads) {
-      store(job.powers + i, powers[i]);
-    }
-    return;
+__device__ __forceinline__ void fill_tile_powers(const Evaluation<F>& job, F* powers) {
+  const uint32_t squarings = static_cast<uint32_t>(job.log_rows) + log_evaluation_threads;
+  fill_powers(powers, square_often(load(job.x), squarings), log_evaluation_threads);
+  for (uint32_t i = threadIdx.x; i <= evaluation_threads; i += evaluation_threads) {
+    store(job.powers + i, powers[i]);
   }
-  fill_powers(powers, x, log_evaluation_threads);
+}
+
+template <class F>
+__device__ __forceinline__ void evaluate_tile(const Evaluation<F>& job, F* powers,
+                                              ulonglong2* memory) {
+  fill_powers(powers, load(job.x), log_evaluation_threads);
   const uint64_t tile = blockIdx.x - 1;
   const uint64_t start = (tile << job.log_rows) * evaluation_threads + threadIdx.x;
   const F step = powers[evaluation_threads];
@@ -74,8 +73,7 @@ __global__ void __launch_bounds__(evaluation_threads) evaluate_tiles(const Evalu
 }
 
 template <class F>
-__global__ void __launch_bounds__(evaluation_threads) sum_tiles(const Evaluation<F> job) {
-  __shared__ ulonglong2 memory[2 * evaluation_threads];
+__device__ __forceinline__ void sum_tiles(const Evaluation<F>& job, ulonglong2* memory) {
   const F step = load(job.powers + evaluation_threads);
   F value = F::zero();
   uint64_t i = (job.tiles - 1) / evaluation_threads * evaluation_threads + threadIdx.x;
@@ -87,6 +85,32 @@ __global__ void __launch_bounds__(evaluation_threads) sum_tiles(const Evaluation
   }
   value = sum_block(value * load(job.powers + threadIdx.x), memory);
   if (threadIdx.x == 0) store(job.result, value);
+}
+
+// Whether this block is the last one to come here; it sees what all others have stored.
+__device__ __forceinline__ bool is_last_block(uint32_t* arrivals) {
+  __shared__ bool is_last;
+  __threadfence();
+  __syncthreads();
+  const uint32_t last = gridDim.x - 1;
+  if (threadIdx.x == 0) is_last = atomicInc(arrivals, last) == last;  // which makes it 0 again
+  __syncthreads();
+  __threadfence();
+  return is_last;
+}
+
+// The first block fills the table of powers, each of the others takes a tile, the last one to be
+// done sums up the tiles.
+template <class F>
+__global__ void __launch_bounds__(evaluation_threads) evaluate(const Evaluation<F> job) {
+  __shared__ ulonglong2 memory[2 * evaluation_threads];
+  __shared__ F powers[evaluation_threads + 1];
+  if (blockIdx.x == 0) {
+    fill_tile_powers(job, powers);
+  } else {
+    evaluate_tile(job, powers, memory);
+  }
+  if (is_last_block(job.arrivals)) sum_tiles(job, memory);
 }
 
 }  // namespace zkrun
