@@ -1,106 +1,105 @@
 #!/usr/bin/env python3
-"""Times what a GPU does with data that it holds, and prints one table.
+"""Measures a GPU from end to end and prints one table; scripts/bench_gpu calls it.
 
-    scripts/bench_gpu.py [msm] [ntt] [functions] [--curves bn254,bls12_381]
-                         [--logs 16,18,20,22,24] [--repeats 11]
-
-Medians in milliseconds by the GPU's own clock. Behind the functions over arrays stands the share
-that they reach of what the GPU allows: of the rate of a copy, or of multiplications in registers,
-whichever takes longer; both are measured first. Results of multi-scalar multiplications are
-checked.
+What it does with data that it holds (msm, ntt, functions), what the host pays for an instruction
+(host), how fast data moves (transfers), and whole programs: one that streams an array through it
+(streaming), and one over two GPUs (split). How far it is goes to the standard error. What cannot
+be measured here is a dash in the table, with the reason below it. Sums are checked, and a wrong
+one ends all.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections import defaultdict
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import cupy
-import numpy as np
-from cupy.cuda import runtime
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from gpu_function_cases import function_cases, transform_cases
-from gpu_msm_cases import host_cost, multiplication_cases
-from gpu_timing import Result, copy_rate, milliseconds
+from gpu_table import Result, Section, render
 
 from zkrun.algebra.curves import CURVES, Curve
-from zkrun.devices.cuda.compile import compile_all, load
-from zkrun.devices.cuda.device import CudaDevice
-from zkrun.devices.cuda.field_units import field_unit, group_unit
-from zkrun.devices.cuda.units import all_units
+from zkrun.devices.registry import describe_devices, missing_devices
+from zkrun.errors import ZkrunError
 
-ROUNDS = 1000
-LARGEST_G2 = 20
-WHAT = ("msm", "ntt", "functions")
+WHAT = ("msm", "ntt", "functions", "host", "transfers", "streaming", "split")
+Measure = Callable[[int], Iterable[Result]]
+"""What is measured at one size, which is given by its logarithm."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Times what a GPU does with data that it holds.")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", nargs="*", help=f"of {', '.join(WHAT)}; all, unless given")
     parser.add_argument("--curves", default=",".join(CURVES))
-    parser.add_argument("--logs", default="16,18,20,22,24", help="log2 of the lengths")
-    parser.add_argument("--repeats", type=int, default=11)
+    parser.add_argument("--logs", default="16,18,20,22,24", help="log2 of the sizes")
     arguments = parser.parse_args()
+    for each in arguments.what:
+        if each not in WHAT:
+            parser.error(f"there is no {each!r} to measure: {', '.join(WHAT)}")
     curves = [CURVES[name] for name in arguments.curves.split(",")]
     logs = [int(log) for log in arguments.logs.split(",")]
-    what = arguments.what or WHAT
-    properties = runtime.getDeviceProperties(0)
-    units = [*all_units(curves), *(field_unit(curve, "scalar") for curve in curves)]
-    units += [group_unit(curve, group) for curve in curves for group in ("g1", "g2")]
-    compile_all(units, 10 * properties["major"] + properties["minor"])
-    gpu = CudaDevice("gpu:0", 0)
-    try:
-        copied = copy_rate(gpu, arguments.repeats)
-        print(f"{properties['name'].decode()}, a copy {copied / 1e9:.2f} TB/s")
-        print(f"medians of {arguments.repeats}, milliseconds; functions: (share of the limit)")
+    gpus = [info for info in describe_devices() if info.kind == "cuda"]
+    sections = []
+    for what in arguments.what or WHAT:
+        if gpus:
+            sections += [measured(title, measure, logs) for title, measure in parts(what, curves)]
+        else:
+            why = " ".join(missing_devices()) or "there is no GPU here"
+            sections.append(Section(what, missing=dict.fromkeys(logs, why)))
+    print(*render(gpus[0].title if gpus else "no GPU", sections, logs), sep="\n")
+
+
+def parts(what: str, curves: Sequence[Curve]) -> Iterator[tuple[str, Measure]]:
+    """Sections of the table. Their modules need CuPy, so they are imported now."""
+    if what == "msm":
+        from gpu_msm_cases import multiplication_cases
+
         for curve in curves:
-            rate = multiplication_rate(gpu, curve, arguments.repeats)
-            results = list[Result]()
-            for log in logs:
-                if "msm" in what:
-                    for group in ("g1", "g2") if log <= LARGEST_G2 else ("g1",):
-                        results += multiplication_cases(gpu, curve, group, log, arguments.repeats)
-                if "ntt" in what:
-                    results += transform_cases(gpu, curve, log, arguments.repeats)
-                if "functions" in what:
-                    rates = copied, rate
-                    results += function_cases(gpu, curve, log, rates, arguments.repeats)
-            print(
-                f"\n{curve.name}: {rate / 1e6:.1f} G multiplications a second in the scalar field"
-            )
-            print_table(results, logs)
-            if "msm" in what:
-                print(f"An MSM costs the thread that queues it {host_cost(gpu, curve):.1f} µs.")
-            sys.stdout.flush()
-    finally:
-        gpu.close()
+            yield f"multi-scalar multiplication, {curve.name}", partial(multiplication_cases, curve)
+    elif what == "ntt":
+        from gpu_ntt_cases import transform_cases
+
+        for curve in curves:
+            yield f"number theoretic transform, {curve.name}", partial(transform_cases, curve)
+    elif what == "functions":
+        from gpu_function_cases import function_cases
+
+        for curve in curves:
+            yield f"functions over arrays, {curve.name}", partial(function_cases, curve)
+    elif what == "host":
+        from gpu_host_cases import host_cases
+
+        yield "the host's part of an asynchronous instruction", host_cases
+    elif what == "transfers":
+        from gpu_transfer_cases import transfer_cases
+
+        yield "transfers of so many elements of 32 bytes", transfer_cases
+    elif what == "streaming":
+        from gpu_program_cases import streaming_cases
+
+        yield "programs/stream_array: 64 columns of so many elements", streaming_cases
+    else:
+        from gpu_program_cases import splitting_cases
+
+        yield "programs/split_msm: so many points of bn254, scalars on the CPU", splitting_cases
 
 
-def multiplication_rate(gpu: CudaDevice, curve: Curve, repeats: int) -> float:
-    """Multiplications a millisecond in the scalar field, in registers."""
-    kernel = load(field_unit(curve, "scalar"))["repeat_multiply"]
-    blocks = 8 * cupy.cuda.Device().attributes["MultiProcessorCount"]
-    values = cupy.ones((256 * blocks, curve.scalar.limbs), dtype=np.uint64)
-    queue = gpu.prepare()
-    run = partial(kernel, (blocks,), (256,), (values, np.int32(ROUNDS)), stream=queue.cupy_stream())
-    taken = milliseconds(queue, lambda _: run(), 1, repeats)
-    return 2 * ROUNDS * 256 * blocks / taken
-
-
-def print_table(results: Iterable[Result], logs: list[int]) -> None:
-    rows: dict[str, dict[int, str]] = defaultdict(dict)
-    for result in results:
-        share = f" ({result.floor / result.milliseconds:4.0%})" if result.floor is not None else ""
-        rows[result.row][result.log] = f"{result.milliseconds:.4g}{share}"
-    print(f"{'':34}" + "".join(f"{f'2^{log}':>15}" for log in logs))
-    for row, cells in rows.items():
-        print(f"{row:34}" + "".join(f"{cells.get(log, ''):>15}" for log in logs))
+def measured(title: str, measure: Measure, logs: Sequence[int]) -> Section:
+    section, start = Section(title), time.monotonic()
+    for log in logs:
+        try:
+            for result in measure(log):
+                section.results.append(result)
+        except ZkrunError as error:
+            section.missing[log] = str(error)
+        took = time.monotonic() - start
+        print(f"{title}: up to 2^{log} after {took:.1f} s", file=sys.stderr, flush=True)
+    return section
 
 
 if __name__ == "__main__":

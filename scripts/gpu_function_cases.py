@@ -1,16 +1,34 @@
-"""The functions over arrays of scalars, and transforms: what bench_gpu.py measures of them."""
+"""The functions over arrays of scalars: what bench_gpu.py measures of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from functools import cache, partial
 from typing import Any
 
-from gpu_timing import Result, bound, elements, milliseconds, resolved, scalar, wall_milliseconds
+import cupy
+import gpu_limits
+import numpy as np
+from cupy.cuda import runtime
+from gpu_table import Result
+from gpu_timing import (
+    bound,
+    calls_at_once,
+    elements,
+    milliseconds,
+    place,
+    resolved,
+    scalar,
+)
 
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Data
+from zkrun.devices.cuda.compile import load
 from zkrun.devices.cuda.device import CudaDevice
+from zkrun.devices.cuda.field_units import field_unit
 from zkrun.devices.cuda.queue import Queue
+from zkrun.program.types import ScalarArray
 
 EXPRESSIONS = {
     "x0²": ("y0 = x0*x0", 1),
@@ -21,74 +39,72 @@ EXPRESSIONS = {
     "30 products": ("; ".join(f"t{i} = t{i - 1}*x1 + x2" for i in range(1, 30)), 3),
 }
 EXPRESSIONS["30 products"] = (f"t0 = x0*x1; {EXPRESSIONS['30 products'][0]}; y0 = t29", 3)
-BATCH = 16
-STREAMS = 4
+ROUNDS = 1000
+ON_DEVICE = 3
+COPIED = 24  # log of the elements that are copied to find the rate
 
 
-def function_cases(
-    gpu: CudaDevice, curve: Curve, log: int, rates: tuple[float, float], repeats: int
-) -> Iterator[Result]:
-    """`rates`: bytes and multiplications a millisecond."""
+def function_cases(curve: Curve, log: int) -> Iterator[Result]:
+    """Each function, with its share of what a copy or multiplications in registers allow."""
+    copied, multiplied = rates(curve)
+    if log == COPIED:
+        yield Result("a copy within the GPU", log, copied / 1e9, "TB/s")
+        yield Result("multiplications in registers", log, multiplied / 1e6, "G/s")
     n = 1 << log
-    a, b, c, d = (elements(gpu, n, curve) for _ in range(4))
-    powers, x, y = elements(gpu, 256, curve), scalar(gpu), scalar(gpu)
-    cases: list[tuple[str, str, dict[str, Any], list[Data], list[Data]]] = [
-        ("poly_add", "poly_add", {}, [c], [a, b]),
-        ("poly_mul", "poly_mul", {}, [c], [a, b]),
-        ("poly_scale", "poly_scale", {}, [c], [a, x]),
-        ("distribute_powers", "distribute_powers", {}, [c], [powers]),
-        ("fill", "fill", {"value": "one_lagrange"}, [c], []),
-        *(
-            (f"fused_arith, {label}", "fused_arith", {"expr": text}, [d], [a, b, c][:inputs])
-            for label, (text, inputs) in EXPRESSIONS.items()
-        ),
-        ("evaluate", "evaluate", {}, [y], [a, x]),
-        ("kate_division", "kate_division", {}, [c], [a, x]),
-        ("scan_mul", "scan_mul", {}, [c], [a, x]),
-        ("batch_invert", "batch_invert", {}, [b], []),
-        ("permute", "permute", {"usable": n}, [c, d], [a, a]),
-    ]
-    for label, name, params, mutable, immutable in cases:
-        call = resolved(curve, name, params, mutable, immutable)
-        cost = call.signature.cost(call)
-        work = bound(gpu, call, mutable, immutable)
-        calls = 1 if name == "permute" else _calls(log)
-        taken = milliseconds(gpu.prepare(), work, calls, repeats)
-        floor = max(cost.bytes / rates[0], cost.multiplications / rates[1])
-        yield Result(label, log, taken, floor)
-    for data in (a, b, c, d, powers, x, y):
-        gpu.free(data.block)
+    with closing(CudaDevice("gpu:0", 0)) as gpu:
+        a, b, c, d = (elements(gpu, n, curve) for _ in range(4))
+        powers, x, y = elements(gpu, 256, curve), scalar(gpu), scalar(gpu)
+        cases: list[tuple[str, str, dict[str, Any], list[Data], list[Data]]] = [
+            ("poly_add", "poly_add", {}, [c], [a, b]),
+            ("poly_sub", "poly_sub", {}, [c], [a, b]),
+            ("poly_mul", "poly_mul", {}, [c], [a, b]),
+            ("poly_scale", "poly_scale", {}, [c], [a, x]),
+            ("distribute_powers", "distribute_powers", {}, [c], [powers]),
+            ("fill", "fill", {"value": "one_lagrange"}, [c], []),
+            *(
+                (f"fused_arith, {label}", "fused_arith", {"expr": text}, [d], [a, b, c][:inputs])
+                for label, (text, inputs) in EXPRESSIONS.items()
+            ),
+            ("evaluate", "evaluate", {}, [y], [a, x]),
+            ("kate_division", "kate_division", {}, [c], [a, x]),
+            ("scan_mul", "scan_mul", {}, [c], [a, x]),
+            ("batch_invert", "batch_invert", {}, [b], []),
+            ("permute", "permute", {"usable": n}, [c, d], [a, a]),
+        ]
+        for label, name, params, mutable, immutable in cases:
+            call = resolved(curve, name, params, mutable, immutable)
+            work = bound(gpu, call, mutable, immutable)
+            calls = 1 if name == "permute" else calls_at_once(log)
+            taken = milliseconds(gpu.prepare(), work, calls)
+            cost = gpu_limits.needs(call)
+            floor = max(cost.bytes / copied, cost.multiplications / multiplied)
+            needed, judged = gpu_limits.needed_share(name), log >= gpu_limits.LARGE
+            yield Result(label, log, taken, "ms", floor / taken, needed, judged)
 
 
-def transform_cases(gpu: CudaDevice, curve: Curve, log: int, repeats: int) -> Iterator[Result]:
-    a = elements(gpu, 1 << log, curve)
-    for label, params in (
-        ("NTT", {}),
-        ("NTT, inverse", {"inverse": True}),
-        ("NTT, coset", {"coset": 7}),
-    ):
-        work = bound(gpu, resolved(curve, "ntt", params, [a], []), [a], [])
-        yield Result(label, log, milliseconds(gpu.prepare(), work, _calls(log), repeats))
-    gpu.free(a.block)
-    if log > 20:
-        return
-    arrays = [elements(gpu, 1 << log, curve) for _ in range(BATCH)]
-    queues = [Queue(gpu) for _ in range(STREAMS)]
-    works = [bound(gpu, resolved(curve, "ntt", {}, [b], []), [b], []) for b in arrays]
-    for streams in (1, STREAMS):
-
-        def batch(streams: int = streams) -> None:
-            for number, work in enumerate(works):
-                work(queues[number % streams])
-
-        taken = wall_milliseconds(queues, batch, repeats)
-        plural = "s" if streams > 1 else ""
-        yield Result(f"{BATCH} NTTs, {streams} stream{plural}", log, taken)
-    for queue in queues:
-        queue.close_queue()
-    for data in arrays:
-        gpu.free(data.block)
+@cache
+def rates(curve: Curve) -> tuple[float, float]:
+    """Of this GPU, a millisecond: bytes that a copy reads and writes, and multiplications in the
+    scalar field in registers."""
+    with closing(CudaDevice("gpu:0", 0)) as gpu:
+        return copy_rate(gpu), multiplication_rate(gpu, curve)
 
 
-def _calls(log: int) -> int:
-    return 20 if log <= 20 else 4
+def copy_rate(gpu: CudaDevice) -> float:
+    a, b = (place(gpu, ScalarArray(1 << COPIED)) for _ in range(2))
+    nbytes = a.length * a.item
+
+    def copy(queue: Queue) -> None:
+        runtime.memcpyAsync(a.address, b.address, nbytes, ON_DEVICE, queue.handle)
+
+    return 2 * nbytes / milliseconds(gpu.prepare(), copy, 4)
+
+
+def multiplication_rate(gpu: CudaDevice, curve: Curve) -> float:
+    kernel = load(field_unit(curve, "scalar"))["repeat_multiply"]
+    blocks = 8 * cupy.cuda.Device().attributes["MultiProcessorCount"]
+    values = cupy.ones((256 * blocks, curve.scalar.limbs), dtype=np.uint64)
+    queue = gpu.prepare()
+    run = partial(kernel, (blocks,), (256,), (values, np.int32(ROUNDS)), stream=queue.cupy_stream())
+    taken = milliseconds(queue, lambda _: run(), 1)
+    return float(2 * ROUNDS * 256 * blocks / taken)

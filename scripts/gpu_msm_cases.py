@@ -1,13 +1,16 @@
-"""Multi-scalar multiplications: what bench_gpu.py measures of them. Every result is checked."""
+"""Multi-scalar multiplications: what bench_gpu.py measures of them. Every sum is checked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from contextlib import closing
+from typing import Any, Literal
 
 import cupy
+import gpu_limits
 import numpy as np
-from gpu_timing import Result, bound, host_microseconds, milliseconds, place, resolved
+from gpu_table import Result
+from gpu_timing import bound, milliseconds, place, resolved
 
 from zkrun.algebra.curves import Curve, Fp2Element
 from zkrun.devices.base import Data
@@ -16,77 +19,49 @@ from zkrun.devices.cuda.device import CudaDevice
 from zkrun.devices.cuda.field_units import group_unit
 from zkrun.program.types import Point, PointArray, ScalarArray
 
+Group = Literal["g1", "g2"]
+GROUPS: tuple[Group, ...] = ("g1", "g2")
 SKEWED = ("all equal", "16 values", "9 of 10 zero", "16 bits", "0 and 1")
 BATCHES = (4, 8)
+LARGEST_G2 = 20
 
 
-def multiplication_cases(
-    gpu: CudaDevice, curve: Curve, group: str, log: int, repeats: int
-) -> Iterator[Result]:
+def multiplication_cases(curve: Curve, log: int) -> Iterator[Result]:
     """Uniform scalars at any size; batches and skewed ones at 2^16 and 2^20, over G1."""
-    n, title = 1 << log, f"MSM {group.upper()}"
+    for group in GROUPS if log <= LARGEST_G2 else GROUPS[:1]:
+        with closing(CudaDevice("gpu:0", 0)) as gpu:
+            yield from _over(gpu, curve, group, log)
+
+
+def _over(gpu: CudaDevice, curve: Curve, group: Group, log: int) -> Iterator[Result]:
+    n, title = 1 << log, group.upper()
     bases = multiples_of_generator(gpu, curve, group, n)
-    kinds = ["uniform"]
+    limits = gpu_limits.MULTIPLICATION[curve.name] if group == "g1" else {}
+    rows = [(title, "uniform", 1)]
     if group == "g1" and log in (16, 20):
-        kinds += SKEWED
-    for kind in kinds:
+        rows += [(f"{title}, {m} vectors over the same bases", "uniform", m) for m in BATCHES]
+        rows += [(f"{title}, scalars {kind}", kind, 1) for kind in SKEWED]
+    kept = f"{title}, multiples of bases kept"
+    rows.append((kept, "uniform", 1))  # last, for they stay as long as the device is open
+    for row, kind, count in rows:
         forms = np.ascontiguousarray(montgomery_forms(curve, kind, n))
         vector = place(gpu, ScalarArray(n))
         gpu.write(vector, forms.tobytes())
+        sums = [place(gpu, Point(group), bases.item) for _ in range(count)]
+        operands = [bases, *[vector] * count]
+        call = resolved(curve, "msm", {"multiples": row == kept}, sums, operands)
+        taken = milliseconds(gpu.prepare(), bound(gpu, call, sums, operands), 1)
         right = expected(curve, group, forms)
-        for vectors in (1, *BATCHES) if len(kinds) > 1 and kind == "uniform" else (1,):
-            row = title if kind == "uniform" else f"{title}, {kind}"
-            row += f", {vectors} vectors" if vectors > 1 else ""
-            yield _one(gpu, curve, row, log, bases, [vector] * vectors, {}, right, repeats)
-        if kind == "uniform":
-            kept, row = {"multiples": True}, f"{title}, multiples of bases kept"
-            yield _one(gpu, curve, row, log, bases, [vector], kept, right, repeats)
+        for data in sums:
+            if bytes(gpu.read(data)) != right:
+                raise SystemExit(f"{curve.name}: {row}, 2^{log}: WRONG")
+            gpu.free(data.block)
         gpu.free(vector.block)
-    gpu.free(bases.block)
+        limit = limits.get(log) if row == title else None
+        yield Result(row, log, taken, "ms", limit / taken if limit else None)
 
 
-def _one(
-    gpu: CudaDevice,
-    curve: Curve,
-    row: str,
-    log: int,
-    bases: Data,
-    vectors: list[Data],
-    params: dict[str, bool],
-    right: bytes,
-    repeats: int,
-) -> Result:
-    sums = [place(gpu, Point(bases.typ.group), bases.item) for _ in vectors]
-    call = resolved(curve, "msm", params, sums, [bases, *vectors])
-    work = bound(gpu, call, sums, [bases, *vectors])
-    taken = milliseconds(gpu.prepare(), work, 1, repeats)
-    _forget_multiples(gpu)
-    for data in sums:
-        if bytes(gpu.read(data)) != right:
-            raise SystemExit(f"{curve.name}: {row}, 2^{log}: WRONG")
-        gpu.free(data.block)
-    return Result(row, log, taken)
-
-
-def _forget_multiples(gpu: CudaDevice) -> None:
-    """Frees what would stay as long as the device is open."""
-    cupy.cuda.runtime.deviceSynchronize()
-    forgotten: Any = gpu.plans.pop("kept", {})
-    for sets in forgotten.values():
-        for kept in sets:
-            gpu.pool.free(kept.address, None)
-
-
-def host_cost(gpu: CudaDevice, curve: Curve) -> float:
-    """Microseconds that a multiplication of 2^10 points costs the thread that queues it."""
-    bases, vector = multiples_of_generator(gpu, curve, "g1", 1024), place(gpu, ScalarArray(1024))
-    total = place(gpu, Point("g1"), bases.item)
-    gpu.write(vector, montgomery_forms(curve, "uniform", 1024).tobytes())
-    call = resolved(curve, "msm", {}, [total], [bases, vector])
-    return host_microseconds(gpu.prepare(), bound(gpu, call, [total], [bases, vector]))
-
-
-def multiples_of_generator(gpu: CudaDevice, curve: Curve, group: str, count: int) -> Data:
+def multiples_of_generator(gpu: CudaDevice, curve: Curve, group: Group, count: int) -> Data:
     """G, 2 G, 3 G and so on."""
     kernel = compiler.load(group_unit(curve, group))["multiples"]
     coordinates = [
@@ -129,7 +104,7 @@ def montgomery_forms(curve: Curve, kind: str, count: int) -> Any:
             return table[generator.integers(0, values, count)]
 
 
-def expected(curve: Curve, group: str, forms: Any) -> bytes:
+def expected(curve: Curve, group: Group, forms: Any) -> bytes:
     """The sum of forms[i] / R · (i + 1) G, as it lies in memory."""
     weights = np.arange(1, len(forms) + 1, dtype=np.uint64)
     pieces = forms.view(np.uint16).reshape(len(forms), 16)
@@ -140,7 +115,7 @@ def expected(curve: Curve, group: str, forms: Any) -> bytes:
     return multiply_generator(curve, group, scalar)
 
 
-def multiply_generator(curve: Curve, group: str, scalar: int) -> bytes:
+def multiply_generator(curve: Curve, group: Group, scalar: int) -> bytes:
     """scalar·G as it lies in memory, by plain integer arithmetic in Fq[u]/(u² + 1)."""
     q = curve.q
 
@@ -167,7 +142,7 @@ def multiply_generator(curve: Curve, group: str, scalar: int) -> bytes:
         return x, minus(times(slope, minus(left[0], x)), left[1])
 
     base = curve.g2 if group == "g2" else tuple((value, 0) for value in curve.g1)
-    total = None
+    total: Any = None
     for bit in bin(scalar)[2:]:
         total = add(total, total)
         if bit == "1":

@@ -1,11 +1,10 @@
-"""Values on a GPU and how long calls take there: for bench_gpu.py."""
+"""Values on a GPU, and how long calls take there."""
 
 from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,17 +22,7 @@ from zkrun.program.functions.transform import default_root
 from zkrun.program.signature import Call
 from zkrun.program.types import Scalar, ScalarArray, Typ, length
 
-ON_DEVICE = 3
-
-
-@dataclass(frozen=True)
-class Result:
-    """One cell of the table: milliseconds, and the least that the GPU's rates allow, if known."""
-
-    row: str
-    log: int
-    milliseconds: float
-    floor: float | None = None
+REPEATS = 11
 
 
 def place(gpu: CudaDevice, typ: Typ, item: int = 32) -> Data:
@@ -94,56 +83,34 @@ def _launch(
         queue.run_checks()
 
 
-def milliseconds(queue: Queue, work: Callable[[Queue], object], calls: int, repeats: int) -> float:
+def calls_at_once(log: int) -> int:
+    """So many calls one after the other that the way to the first one weighs nothing."""
+    return 20 if log <= 22 else 8
+
+
+def milliseconds(queue: Queue, work: Callable[[Queue], object], calls: int) -> float:
     """Of one call, of `calls` queued one after the other between two events; the median."""
     found = list[float]()
     events = [runtime.eventCreateWithFlags(0) for _ in range(2)]
-    for repeat in range(repeats + 1):
+    for _ in range(REPEATS + 1):
         runtime.eventRecord(events[0], queue.handle)
         for _ in range(calls):
             work(queue)
         runtime.eventRecord(events[1], queue.handle)
         runtime.eventSynchronize(events[1])
-        if repeat:
-            found.append(float(runtime.eventElapsedTime(*events)) / calls)
+        found.append(float(runtime.eventElapsedTime(*events)) / calls)
     for event in events:
         runtime.eventDestroy(event)
-    return statistics.median(found)
+    return statistics.median(found[1:])
 
 
-def wall_milliseconds(queues: Sequence[Queue], work: Callable[[], None], repeats: int) -> float:
+def wall_milliseconds(queues: Sequence[Queue], work: Callable[[], None]) -> float:
     """Of work on several streams, from the first launch until all is done; the median."""
     found = list[float]()
-    for _ in range(repeats + 1):
+    for _ in range(REPEATS + 1):
         start = time.perf_counter()
         work()
         for queue in queues:
             runtime.streamSynchronize(queue.handle)
         found.append(1e3 * (time.perf_counter() - start))
     return statistics.median(found[1:])
-
-
-def host_microseconds(queue: Queue, work: Callable[[Queue], object]) -> float:
-    """What a call costs the thread that queues it."""
-    found = []
-    for _ in range(11):
-        start = time.perf_counter_ns()
-        for _ in range(20):
-            work(queue)
-        found.append((time.perf_counter_ns() - start) / 20e3)
-        runtime.streamSynchronize(queue.handle)
-    return statistics.median(found)
-
-
-def copy_rate(gpu: CudaDevice, repeats: int) -> float:
-    """Bytes read and written a millisecond by a copy within the GPU."""
-    a, b = (place(gpu, ScalarArray(1 << 24)) for _ in range(2))
-    nbytes = a.length * a.item
-
-    def copy(queue: Queue) -> None:
-        runtime.memcpyAsync(a.address, b.address, nbytes, ON_DEVICE, queue.handle)
-
-    taken = milliseconds(gpu.prepare(), copy, 4, repeats)
-    for data in (a, b):
-        gpu.free(data.block)
-    return 2 * nbytes / taken

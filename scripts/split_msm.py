@@ -16,9 +16,9 @@ import ctypes
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy
 from drafts import Draft, Json
@@ -109,29 +109,48 @@ def random_scalars(count: int, seed: int) -> Any:
     return limbs
 
 
-def measure(count: int, gpus: int, iterations: int, gpu: Literal["real", "virtual"]) -> bool:
-    """Prints the medians on one GPU and over all; whether they are equal and fast enough."""
+class Run(NamedTuple):
+    """The sum over so many GPUs: the median of a run, the longest multiplication of one GPU, both
+    in nanoseconds, and the point."""
+
+    name: str
+    wall: float
+    msm: float
+    value: Any
+
+
+def runs(
+    count: int, numbers: Iterable[int], iterations: int, gpu: Literal["real", "virtual"]
+) -> Iterator[Run]:
+    """The same sum over each of these numbers of GPUs."""
     given = {"scalars": random_scalars(count, 1)}
     options = zkrun.Options(gpu=gpu, warmup=3, iterations=iterations)
-    walls, values = [], []
-    print(f"{count} points of BN254, scalars brought from the CPU")
     with tempfile.TemporaryDirectory() as folder:
         write_bases(Path(folder), count)
-        for number in (1, gpus):
+        for number in numbers:
             names = [f"gpu:{i}" for i in range(number)]
             path = program(count, names).write(Path(folder))
             outcome = zkrun.run(zkrun.load(path), given, options)
-            walls.append(statistics.median(outcome.trace.iterations))
-            values.append(outcome.result.values)
             outcome.trace.save(last_trace_path())
             sums = [f for f in summarise(outcome.trace).functions if f.device in names]
-            longest = duration(max(each.total for each in sums))
-            print(
-                f"{', '.join(names):<14}{duration(walls[-1]):>10}, of which msm {longest}",
-                flush=True,
+            yield Run(
+                ", ".join(names),
+                statistics.median(outcome.trace.iterations),
+                max(each.total for each in sums),
+                outcome.result.values,
             )
-    faster = walls[0] / walls[1]
-    equal = values[0] == values[1]
+
+
+def measure(count: int, gpus: int, iterations: int, gpu: Literal["real", "virtual"]) -> bool:
+    """Prints the medians on one GPU and over all; whether they are equal and fast enough."""
+    print(f"{count} points of BN254, scalars brought from the CPU")
+    found = []
+    for run in runs(count, (1, gpus), iterations, gpu):
+        wall, msm = duration(run.wall), duration(run.msm)
+        print(f"{run.name:<14}{wall:>10}, of which msm {msm}", flush=True)
+        found.append(run)
+    one, all_of_them = found
+    faster, equal = one.wall / all_of_them.wall, one.value == all_of_them.value
     print(f"{faster:.2f} times one GPU (at least {LEAST}), {'equal' if equal else 'DIFFERENT'}")
     return equal and faster >= LEAST
 

@@ -21,7 +21,7 @@ import argparse
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ from zkrun.runtime.trace import last_trace_path
 
 ROOT = Path(__file__).resolve().parent.parent
 TRACKS = ("ToGpu", "Gpu", "FromGpu")
+TOGETHER = "all together"
 COSET = 7
 ELEMENT = 32  # bytes
 MOST = 1.1
@@ -112,31 +113,41 @@ def values(log_column: int, columns: int, seed: int) -> Any:
     return few[(index + 31 * (index >> 16)) & 0xFFFF]
 
 
+def walls(
+    log_column: int, columns: int, places: int, iterations: int, gpu: Literal["real", "virtual"]
+) -> Iterator[tuple[str, float]]:
+    """The median nanoseconds of each track alone, and of TOGETHER."""
+    given = {"columns": values(log_column, columns, 1)}
+    options = zkrun.Options(gpu=gpu, warmup=2, iterations=iterations)
+    for name, tracks in {**{track: (track,) for track in TRACKS}, TOGETHER: TRACKS}.items():
+        with tempfile.TemporaryDirectory() as folder:
+            path = program(log_column, columns, places, tracks).write(Path(folder))
+            trace = zkrun.run(zkrun.load(path), given, options).trace
+        if name == TOGETHER:
+            trace.save(last_trace_path())
+        yield name, statistics.median(trace.iterations)
+
+
+def against_slowest(found: Mapping[str, float]) -> float:
+    """How many times the slowest track alone all of them take."""
+    return found[TOGETHER] / max(found[track] for track in TRACKS)
+
+
 def measure(
     log_column: int, columns: int, places: int, iterations: int, gpu: Literal["real", "virtual"]
 ) -> bool:
     """Prints the medians, of each track alone and of all together; whether they overlap well."""
-    given = {"columns": values(log_column, columns, 1)}
-    options = zkrun.Options(gpu=gpu, warmup=2, iterations=iterations)
     nbytes = columns * ELEMENT << log_column
     share = places * ELEMENT << log_column
     sizes = f"{size(nbytes)} by way of {size(share)}"
     print(f"{columns} columns of 2^{log_column}: {sizes}")
-
-    def run(tracks: Sequence[str], name: str) -> float:
-        with tempfile.TemporaryDirectory() as folder:
-            path = program(log_column, columns, places, tracks).write(Path(folder))
-            trace = zkrun.run(zkrun.load(path), given, options).trace
-        wall = statistics.median(trace.iterations)
+    found: dict[str, float] = {}
+    for name, wall in walls(log_column, columns, places, iterations, gpu):
         print(f"{name:<14}{duration(wall):>10}{rate(nbytes / wall * 1e9, 'B'):>14}", flush=True)
-        if tracks == TRACKS:
-            trace.save(last_trace_path())
-        return wall
-
-    slowest = max(run((track,), track) for track in TRACKS)
-    together = run(TRACKS, "all together")
-    print(f"{together / slowest:.3f} times the slowest track alone (at most {MOST})")
-    return together <= MOST * slowest
+        found[name] = wall
+    ratio = against_slowest(found)
+    print(f"{ratio:.3f} times the slowest track alone (at most {MOST})")
+    return ratio <= MOST
 
 
 def main() -> int:

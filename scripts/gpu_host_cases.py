@@ -1,0 +1,119 @@
+"""What the host has to do for an instruction on a GPU: what bench_gpu.py measures of it.
+
+A program queues so many calls of a function on one stream, and what the thread of the program takes
+for one of them is counted. A program that runs once queues each call by itself; one that repeats
+(`--iterations`) replays graphs.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import gpu_limits
+from gpu_table import Result
+
+import zkrun
+from zkrun.program.decode import decode
+from zkrun.program.document import Program
+from zkrun.runtime.trace import Trace
+
+FUNCTIONS = ("poly_add", "poly_mul", "ntt", "batch_invert", "evaluate", "msm")
+LOG = 16  # that of the arrays does not matter to the host
+CALLS = 100
+MOST = {"msm": 40}  # calls: the driver holds a thread up that is a thousand launches ahead
+RUNS = 15
+
+
+def host_cases(log: int, gpu: Literal["real", "virtual"] = "real") -> Iterator[Result]:
+    """Microseconds of each function, queued once and replayed."""
+    if log != LOG:
+        return
+    for name in FUNCTIONS:
+        calls = MOST.get(name, CALLS)
+        document = program(name, calls, 1 << log)
+        analysis = zkrun.validate(document)
+        once = zkrun.Options(gpu=gpu)
+        singles = [
+            microseconds(zkrun.run(document, {}, once, analysis).trace, name, calls)
+            for _ in range(RUNS + 1)
+        ]
+        repeated = zkrun.Options(gpu=gpu, warmup=2, iterations=RUNS)
+        replayed = microseconds(zkrun.run(document, {}, repeated, analysis).trace, name, calls)
+        for how, taken in (("queued once", statistics.median(singles[1:])), ("replayed", replayed)):
+            share = gpu_limits.INSTRUCTION / taken
+            yield Result(f"{name}, {how}", log, taken, "µs", share)
+
+
+def microseconds(trace: Trace, name: str, calls: int) -> float:
+    """The time of the thread for one call of a function."""
+    asked = {i for i, info in enumerate(trace.instructions) if info.function == name}
+    threads = {track.id for track in trace.tracks if track.kind == "thread"}
+    host = sum(
+        span.end - span.start for span in trace.spans if span.at in asked and span.track in threads
+    )
+    return host / calls / 1000
+
+
+def program(name: str, calls: int, n: int) -> Program:
+    """So many calls of a function on one stream of gpu:0, over arrays of n elements."""
+    operands: dict[str, tuple[list[int], list[int]]] = {
+        "poly_add": ([3], [2, 2]),
+        "poly_mul": ([3], [2, 2]),
+        "ntt": ([2], []),
+        "batch_invert": ([2], []),
+        "evaluate": ([4], [2, 5]),
+        "msm": ([7], [6, 2]),
+    }
+    mutable, immutable = operands[name]
+    array = {"kind": "ScalarArray", "len": n}
+    typs = {
+        2: array,
+        3: array,
+        4: {"kind": "Scalar"},
+        5: {"kind": "Scalar"},
+        7: {"kind": "Point", "group": "g1"},
+    }
+    call = {"op": "FuncCall", "func_id": 0, "arg_mut": mutable, "arg": [*immutable, 1]}
+    fill = {"op": "FuncCall", "func_id": 1, "arg_mut": [2], "arg": [1]}
+    copy = {"op": "Transfer", "src_device": "gpu:0", "dst_device": "gpu:0", "stream": 1}
+    instructions: list[dict[str, Any]] = [
+        {"op": "Allocate", "device": "gpu:0", "typ": {"kind": "Stream"}, "id": 1},
+        *({"op": "Allocate", "device": "gpu:0", "typ": t, "id": id} for id, t in typs.items()),
+        {"op": "LoadConstant", "src": 0, "dst": 6},
+        {"op": "LoadConstant", "src": 1, "dst": 8},
+        fill,
+        {**copy, "src_id": 8, "dst_id": 5},
+        {**copy, "src_id": 2, "dst_id": 3},
+        {"op": "Record", "event": 0, "stream": 1},
+        {"op": "Wait", "slave": "cpu", "event": 0},
+        *[call] * calls,
+        {"op": "Record", "event": 1, "stream": 1},
+        {"op": "Wait", "slave": "cpu", "event": 1},
+        {"op": "Return", "id": 8},
+    ]
+    points = {"kind": "PointArray", "len": n}
+    document = {
+        "format": "zkrun",
+        "version": 1,
+        "curve": "bn254",
+        "functions": [{"name": name}, {"name": "fill", "params": {"value": "one_lagrange"}}],
+        "constants": [
+            {
+                "name": "points",
+                "typ": points,
+                "device": "gpu:0",
+                "data": {"values": [["0x1", "0x2"]] * n},
+            },
+            {
+                "name": "x",
+                "typ": {"kind": "Scalar"},
+                "device": "gpu:0",
+                "data": {"values": "0x7"},
+            },
+        ],
+        "instructions": instructions,
+    }
+    return decode(json.dumps(document).encode())
