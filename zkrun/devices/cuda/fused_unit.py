@@ -19,7 +19,7 @@ FEW_OPERANDS = 1000
 
 # Of longer expressions, operations are calls: what is inlined takes the compiler a time that grows
 # with the square of the length, and multiplications, of 4 KB each, fill the instruction cache.
-_MOST_INLINED_PRODUCTS, _MOST_INLINED = 24, 64
+_MOST_INLINED_PRODUCTS, _MOST_INLINED = 32, 64
 _MOST_LOADED_TWICE = 3  # inputs of kernels that take two elements at once, which need registers
 _SUMS = {"+": "add_call", "-": "subtract_call"}
 _MULTIPLIED_TWICE = range(1, 5)  # multiplications of theirs: as many as take as long as the memory
