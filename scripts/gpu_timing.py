@@ -84,8 +84,8 @@ def _launch(
 
 
 def calls_at_once(log: int) -> int:
-    """Calls one after the other for a millisecond or so. (What keeps memory and multipliers busy for
-    several milliseconds was seen to slow down by some 5 % on an H200.)"""
+    """So many that they take a millisecond or so: what keeps memory and multipliers busy for
+    longer was seen to slow down by some 5 % on an H200."""
     return 20 if log <= 22 else 4
 
 
