@@ -1,12 +1,15 @@
-"""halo2's lookup permutation: permute.cuh and sort.cuh."""
+"""halo2's lookup permutation: permute.cuh, sort.cuh and sort_runs.cuh."""
 
 from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING
 
-from zkrun.devices.cuda.elementwise import launch_elements
-from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, view
+import cupy
+from cupy.cuda import runtime
+
+from zkrun.devices.cuda.launch import Values, blocks, kernels, view
+from zkrun.devices.cuda.permute_plan import MOST_ROWS, SORT_STATES, plan_permutation
 from zkrun.devices.cuda.queue import Queue
 from zkrun.devices.cuda.units import permutation_unit
 from zkrun.errors import RunFailed
@@ -18,84 +21,54 @@ if TYPE_CHECKING:
 
 __all__ = ["permute"]
 
-_KEYS = ("input_keys", "table_keys")
-_ELEMENTWISE = ("take_from_table", "name_missing", "collect_left", "place_permuted")
-_SUMS = ("sum_each_tile", "sum_up_tiles", "sum_up_counts")
-_ITEM, _RECORD = 32, 16
-_SUM_THREADS, _SUM_TILE = 256, 2048  # as in permute.cuh
-_SORT_THREADS, _SORT_TILE, _SPLIT_THREADS = 512, 2048, 128  # as in sort.cuh
-
-_LONG = 1 << 20  # records whose merges are worth a launch of their own for where tiles begin
+_SORT_THREADS = 384  # as in sort_pass.cuh
+_SORT_BLOCKS = 2  # on a multiprocessor
+_RUN_THREADS, _RUN_RECORDS, _RUN_BLOCKS = 256, 8, 512  # as in sort_runs.cuh; at most
+_MATCH_THREADS = 256  # as in permute.cuh
 
 
 def permute(call: Call, device: CudaDevice) -> Launch:
-    found = kernels(permutation_unit(call.curve))
-    input_keys, table_keys = (found[step] for step in _KEYS)
-    take, name, collect, place = (found[step] for step in _ELEMENTWISE)
-    sum_tiles, sum_up_tiles, sum_counts = (found[step] for step in _SUMS)
     n: int = call.params.usable
+    if n > MOST_ROWS:
+        raise RunFailed(f"permute: a GPU takes {MOST_ROWS} rows at most, not {n}")
+    layout = plan_permutation(n)
+    tiles = layout.tiles
+    found = kernels(permutation_unit(call.curve))
+    sort_by_keys, sort_by_integers, match, list_left = (
+        found[f"{name}_{tiles.name}"]
+        for name in ("sort_by_keys", "sort_by_integers", "match_rows", "list_left")
+    )
+    for sort in (sort_by_keys, sort_by_integers):
+        sort.allow_shared(tiles.sort_shared)
+    most = _SORT_BLOCKS * int(cupy.cuda.Device().attributes["MultiProcessorCount"])
+    sort_grid = min(most, 2 * blocks(n, tiles.sort)), _SORT_THREADS
+    runs = 2 * blocks(n, _RUN_RECORDS * _RUN_THREADS)
+    match_grid = blocks(n, tiles.match), _MATCH_THREADS
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         if not n:
             return
         number, word = queue.failure_word()
-        stream, tiles = queue.handle, blocks(n, _SUM_TILE)
-        first = queue.scratch(4 * n * _ITEM + 8 * n + 8 * tiles + 8 * blocks(n, _SORT_TILE))
-        integers_a, integers_t, sorted_a, sorted_t, repeats = (
-            first + i * n * _ITEM for i in range(5)
+        stream = queue.handle
+        state = queue.scratch(layout.end)
+        sorting = b"".join(map(view, immutable)) + struct.pack(
+            "<7Q",
+            *(state + SORT_STATES, state + layout.records, state + layout.digit_statuses),
+            *(state + layout.taken, state, n, tiles.sort),
         )
-        # What is no longer needed makes room: for the records of one sort and of the other, and for
-        # what is left of the table.
-        records_a, records_t, left = sorted_t, integers_a, integers_a
-        job = b"".join(map(view, (*mutable, *immutable))) + struct.pack(
-            "<12Q",
-            *(integers_a, integers_t, sorted_a, sorted_t, left, records_a, records_t),
-            *(repeats, repeats + 4 * n, repeats + 8 * n, word, n),
-        )
-        splits = repeats + 8 * n + 8 * tiles if n >= _LONG else 0
-        launch_elements(input_keys, stream, n, job)
-        _sort(found, stream, records_a, integers_a, sorted_a, splits, n)
-        launch_elements(table_keys, stream, n, job)
-        _sort(found, stream, records_t, integers_t, sorted_t, splits, n)
-        launch_elements(take, stream, n, job)
-        launch_elements(name, stream, n, job)
-        sum_tiles(stream, 2 * tiles, _SUM_THREADS, job)
-        sum_up_tiles(stream, 1, _SUM_THREADS, job)
-        sum_counts(stream, 2 * tiles, _SUM_THREADS, job)
-        launch_elements(collect, stream, n, job)
-        launch_elements(place, stream, n, job)
+        rest = struct.pack("<3Q", state, state + layout.statuses, word)
+        job = b"".join(map(view, mutable)) + sorting + rest
+        runtime.memsetAsync(state, 0, layout.records, stream)
+        sort_by_keys(stream, *sort_grid, sorting, tiles.sort_shared)
+        found["find_unordered"](stream, runs, _RUN_THREADS, sorting)
+        found["order_runs"](stream, min(runs, _RUN_BLOCKS), _RUN_THREADS, sorting)
+        sort_by_integers(stream, *sort_grid, sorting, tiles.sort_shared)
+        match(stream, *match_grid, job)
+        list_left(stream, *match_grid, job)
+        found["place_left"](stream, blocks(n, _MATCH_THREADS), _MATCH_THREADS, job)
         queue.fail_if_set(number, _missing)
 
     return launch
-
-
-def _sort(
-    found: dict[str, Kernel],
-    stream: int,
-    records: int,
-    integers: int,
-    ordered: int,
-    splits: int,
-    n: int,
-) -> None:
-    """Sorts n records, with as much memory behind them, and puts their integers in order.
-
-    `splits` is scratch for long sorts, or 0.
-    """
-    grid = blocks(n, _SORT_TILE)
-    source, target = records, records
-    job = struct.pack("<6Q", source, target, integers, n, 0, splits)
-    found["sort_tiles"](stream, grid, _SORT_THREADS, job)
-    width = _SORT_TILE
-    while width < n:
-        source, target = target, 2 * records + n * _RECORD - target  # the other half
-        job = struct.pack("<6Q", source, target, integers, n, width, splits)
-        if splits:
-            found["find_splits"](stream, blocks(2 * grid, _SPLIT_THREADS), _SPLIT_THREADS, job)
-        found["merge_runs"](stream, grid, _SORT_THREADS, job)
-        width *= 2
-    job = struct.pack("<4Q", ordered, integers, target, n)
-    found["collect_sorted"](stream, blocks(n, _SORT_THREADS), _SORT_THREADS, job)
 
 
 def _missing(word: int) -> RunFailed:

@@ -19,6 +19,7 @@ from zkrun.devices.cuda.msm_plan import (
     multiples_bytes,
     vectors_per_pass,
 )
+from zkrun.devices.cuda.permute_plan import plan_permutation
 from zkrun.program.signature import Call
 from zkrun.program.types import length
 
@@ -98,7 +99,7 @@ def scratch_bytes(call: Call) -> int:
         case "ntt":
             return n * _ITEM
         case "permute":
-            return 4 * n * _ITEM + 16 * n + 64
+            return plan_permutation(call.params.usable).end
         case "batch_invert":
             return n * _ITEM
         case "scan_mul" | "kate_division" | "evaluate":

@@ -137,15 +137,18 @@ def inversion_unit(curve: Curve) -> Unit:
 
 
 def permutation_unit(curve: Curve) -> Unit:
-    """The kernels of permute.cuh and sort.cuh over the curve's scalar field."""
+    """The kernels of permute.cuh and what it includes, over the curve's scalar field."""
     field = field_type(curve, "scalar")
-    names = (
-        *("input_keys", "table_keys", "take_from_table", "name_missing"),
-        *("collect_left", "place_permuted"),
-        *("sum_each_tile", "sum_up_tiles", "sum_up_counts"),
-        *("sort_tiles", "find_splits", "merge_runs", "collect_sorted"),
-    )
-    return Unit("permute.cuh", tuple((name, f"{name}<{field}>") for name in names))
+    kernels = [
+        (name, f"{name}<{field}>") for name in ("find_unordered", "order_runs", "place_left")
+    ]
+    for length in ("short", "long"):
+        for name, run in (
+            *(("sort_by_keys", "sort_run"), ("sort_by_integers", "sort_run")),
+            *(("match_rows", "match_run"), ("list_left", "match_run")),
+        ):
+            kernels.append((f"{name}_{length}", f"{name}<{field}, zkrun::{length}_{run}>"))
+    return Unit("permute.cuh", tuple(kernels))
 
 
 def msm_units(curve: Curve, group: str) -> tuple[Unit, ...]:

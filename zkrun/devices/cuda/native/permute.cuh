@@ -6,188 +6,324 @@
 // the last one backwards, which is where halo2_proofs' permute_expression_pair puts them.
 #pragma once
 
-#include "elementwise.cuh"
-#include "field.hpp"
-#include "memory.cuh"
 #include "sort.cuh"
+#include "sort_runs.cuh"
+#include "whole_sectors.cuh"
 
 namespace zkrun {
 
+inline constexpr int match_threads = 256;
+inline constexpr int match_warps = match_threads / 32;
+// Rows of a thread: few where tiles would not be enough for all multiprocessors.
+inline constexpr int short_match_run = 2, long_match_run = 8;
+inline constexpr int match_batch = 4;  // of which so many at once, at most
+inline constexpr int match_keys = 4096;  // of the table, that a block keeps
+
+// 0 to begin with.
+struct PermutationState {
+  uint32_t tickets[4];  // of sort_by_keys, sort_by_integers, match_rows, list_left
+  uint32_t repeats;     // how many rows of a' repeat the one before
+  uint32_t padding[11];
+  SortState sorts[2];
+};
+static_assert(sizeof(PermutationState) - sizeof(SortState[2]) == 64, "as launches say");
+
+inline constexpr int state_bytes = 73984;  // as launches say
+static_assert(sizeof(PermutationState) <= state_bytes);
+
 template <class F>
 struct Permutation {
-  DeviceView<F> permuted_a, permuted_t, a, t;
-  F *canonical_a, *canonical_t;   // integers
-  F *sorted_a, *sorted_t, *left;  // ascending; what is left of the table
-  Record *records_a, *records_t;  // to sort
-  uint32_t *repeats, *leftover;   // 1 where so; then how many up to and including a row
-  uint32_t* tile_sums;            // scratch of the running sums
-  uint32_t* missing;              // 2^32 - 1 - the first row of a whose value t lacks
-  uint64_t usable;
+  DeviceView<F> permuted_a, permuted_t;
+  Sorting<F> sorting;
+  PermutationState* state;
+  uint32_t* statuses;  // of the tiles of match_rows, then of those of list_left; 0 to begin with
+  uint32_t* missing;   // 2^32 - 1 - the first row of a whose value t lacks
+
+  __device__ __forceinline__ uint32_t tiles(uint32_t tile) const {
+    return static_cast<uint32_t>((sorting.count + tile - 1) / tile);
+  }
+  // The rows of a' that repeat the one before, ascending.
+  __device__ __forceinline__ uint32_t* repeated() const { return sorting.spare(0); }
+  // The rows of t whose values are left over, these ascending.
+  __device__ __forceinline__ uint32_t* left() const { return sorting.spare(1); }
 };
 
-template <class F>
-__device__ __forceinline__ F canonical(const F& x) {
-  F result;
-  x.to_canonical(result.limb);
-  return result;
-}
+// Of the places of a tile, in rows of match_threads, a thread's are some of those listed: where
+// each of them goes in the list of all tiles.
+template <int run>
+struct Listing {
+  static constexpr int groups = run * match_warps;
+  static constexpr int each = groups / 32 == 0 ? 1 : groups / 32;  // of a lane
 
-// Value i of an array, as an integer and as a record to sort.
-template <class F>
-__device__ __forceinline__ void take_value(F* integers, Record* records,
-                                           const DeviceView<F>& values, uint64_t i) {
-  const F integer = canonical(load(values.at(i)));
-  store(integers + i, integer);
-  store(records + i, Record{key_of(integer), i});
-}
+  uint32_t counts[groups];
+  uint32_t before, all;  // up to the tile, without it and with it
 
-// The input's values.
-template <class F>
-__global__ void __launch_bounds__(elementwise_threads) input_keys(const Permutation<F> job) {
-  const uint64_t i = element_number();
-  if (i < job.usable) take_value(job.canonical_a, job.records_a, job.a, i);
-}
-
-// The table's, each marked as left over.
-template <class F>
-__global__ void __launch_bounds__(elementwise_threads) table_keys(const Permutation<F> job) {
-  const uint64_t i = element_number();
-  if (i >= job.usable) return;
-  take_value(job.canonical_t, job.records_t, job.t, i);
-  job.leftover[i] = 1;
-}
-
-// The first place of the sorted table whose value is not below x.
-template <class F>
-__device__ __forceinline__ uint64_t lower_bound(const F* sorted, uint64_t count, const F& x) {
-  uint64_t low = 0, high = count;
-  while (low < high) {
-    const uint64_t middle = (low + high) / 2;
-    if (is_less(load(sorted + middle), x)) {
-      low = middle + 1;
-    } else {
-      high = middle;
+  // Bit k of `listed`: whether the thread's place in row k is listed. Calls put(k, number) for
+  // those, and returns how many there are up to this tile. All threads of a block must call it.
+  template <class Put>
+  __device__ __forceinline__ uint32_t list(uint32_t listed, uint32_t* statuses, uint32_t tile,
+                                           Put put) {
+    const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    ZK_UNROLL
+    for (int k = 0; k < run; k++) {
+      const uint32_t votes = __ballot_sync(~0u, listed >> k & 1);
+      if (lane == 0) counts[k * match_warps + warp] = __popc(votes);
     }
+    __syncthreads();
+    if (warp == 0) {
+      uint32_t own = 0;
+      if (lane * each < groups) {
+        ZK_UNROLL
+        for (int i = 0; i < each; i++) {
+          const uint32_t count = counts[lane * each + i];
+          counts[lane * each + i] = own;
+          own += count;
+        }
+      }
+      const uint32_t sum = sum_up_lanes(own);
+      if (lane * each < groups) {
+        ZK_UNROLL
+        for (int i = 0; i < each; i++) counts[lane * each + i] += sum - own;
+      }
+      if (lane == 31 && tile != 0) write_status(statuses + tile, tell_own(sum));
+      const uint32_t others = look_back_together(statuses, tile);
+      if (lane == 31) {
+        write_status(statuses + tile, tell_all(others + sum));
+        before = others;
+        all = others + sum;
+      }
+    }
+    __syncthreads();
+    ZK_UNROLL
+    for (int k = 0; k < run; k++) {
+      const bool is_listed = listed >> k & 1;
+      const uint32_t votes = __ballot_sync(~0u, is_listed);
+      const uint32_t number =
+          before + counts[k * match_warps + warp] + __popc(votes & ((1u << lane) - 1));
+      if (is_listed) put(k, number);
+    }
+    return all;
+  }
+};
+
+// By a warp: how many of sorted records have keys below `key`, or up to it.
+__device__ __forceinline__ uint32_t count_keys(const uint64_t* records, uint32_t count,
+                                               uint32_t key, bool up_to) {
+  const uint32_t lane = threadIdx.x % 32;
+  uint32_t low = 0, high = count;  // the answer is between them
+  while (low < high) {
+    const uint32_t step = (high - low + 31) / 32;
+    const uint32_t place = low + lane * step;  // below 2^31 + 2^31
+    bool counts_too = false;
+    if (place < high) {
+      const uint32_t other = key_of(records[place]);
+      counts_too = other < key || (up_to && other == key);
+    }
+    const uint32_t many = __popc(__ballot_sync(~0u, counts_too));
+    if (many == 0) return low;
+    const uint32_t last = low + (many - 1) * step;  // counts, and the next one looked at does not
+    if (last + step < high) high = last + step;
+    low = last + 1;
   }
   return low;
 }
 
-// Marks the rows of a' that repeat the one before, and takes the other values from the table.
+// The table, as the rows of a tile look for their values in it.
 template <class F>
-__global__ void __launch_bounds__(elementwise_threads) take_from_table(const Permutation<F> job) {
-  const uint64_t row = element_number();
-  if (row >= job.usable) return;
-  const F x = load(job.sorted_a + row);
-  const bool repeats = row > 0 && load(job.sorted_a + row - 1) == x;
-  job.repeats[row] = repeats;
-  if (repeats) return;
-  const uint64_t place = lower_bound(job.sorted_t, job.usable, x);
-  if (place < job.usable && load(job.sorted_t + place) == x) {
-    job.leftover[place] = 0;
-  } else {
-    atomicMax(job.missing, 1u);  // which row of a that is, name_missing finds out
+struct Table {
+  DeviceView<F> elements;
+  const uint64_t* records;
+  uint32_t begin, end;   // where keys of the tile are
+  const uint32_t* keys;  // copied to shared memory, or null
+
+  __device__ __forceinline__ uint32_t key(uint32_t place) const {
+    return keys != nullptr ? keys[place - begin] : key_of(records[place]);
   }
-}
 
-template <class F>
-__global__ void __launch_bounds__(elementwise_threads) name_missing(const Permutation<F> job) {
-  const uint64_t row = element_number();
-  if (row >= job.usable || *job.missing == 0) return;
-  const F x = canonical(load(job.a.at(row)));
-  const uint64_t place = lower_bound(job.sorted_t, job.usable, x);
-  if (place < job.usable && load(job.sorted_t + place) == x) return;
-  atomicMax(job.missing, 0xffffffffu - static_cast<uint32_t>(row));
-}
+  // The first record with a key, or `end`.
+  __device__ __forceinline__ uint32_t find_key(uint32_t wanted) const {
+    uint32_t low = begin, high = end;
+    while (low < high) {
+      const uint32_t middle = low + (high - low) / 2;
+      if (key(middle) < wanted) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low < end && key(low) == wanted ? low : end;
+  }
 
-// Running sums of `repeats` and `leftover`, in place: block 2 i takes tile i of one, 2 i + 1 of the
-// other.
-inline constexpr int sum_threads = 256;
-inline constexpr int sum_run = 8;
-inline constexpr int sum_tile = sum_threads * sum_run;
+  // The first record of an element with that key, or `end`.
+  __device__ __forceinline__ uint32_t find_element(uint32_t wanted, const F& x) const {
+    uint32_t low = find_key(wanted);
+    if (low == end || load(elements.at(row_of(records[low]))) == x) return low;
+    if (wanted < first_shared_key) return end;
+    const Integer integer = integer_of(x);
+    uint32_t high = end;
+    while (low < high) {
+      const uint32_t middle = low + (high - low) / 2;
+      const uint64_t record = records[middle];
+      if (key_of(record) == wanted && is_below(integer_of(elements, record), integer)) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    if (low == end || key(low) != wanted) return end;
+    return load(elements.at(row_of(records[low]))) == x ? low : end;
+  }
+};
 
-// From each thread's count to that of all threads up to and including it.
-__device__ __forceinline__ uint32_t sum_up_threads(uint32_t count, uint32_t* shared) {
-  const uint32_t thread = threadIdx.x;
-  shared[thread] = count;
-  for (uint32_t distance = 1; distance < sum_threads; distance *= 2) {
-    __syncthreads();
-    const uint32_t other = thread >= distance ? shared[thread - distance] : 0;
-    __syncthreads();
-    count += other;
-    shared[thread] = count;
+// a', and t' where a value first occurs; takes those values from the table, and lists the other
+// rows.
+template <class F, int run>
+__global__ void __launch_bounds__(match_threads, 4) match_rows(const Permutation<F> job) {
+  constexpr uint32_t tile_rows = match_threads * run;
+  constexpr int batch = run < match_batch ? run : match_batch;
+  __shared__ uint32_t keys[match_keys];
+  __shared__ uint32_t bounds[2];
+  __shared__ Listing<run> listing;
+  const Sorting<F>& sorting = job.sorting;
+  const uint32_t count = static_cast<uint32_t>(sorting.count);
+  const uint32_t tile = take_ticket(job.state->tickets + 2);
+  const uint32_t start = tile * tile_rows, warp = threadIdx.x / 32;
+  const uint32_t lane = threadIdx.x % 32;
+  const uint64_t* const records = sorting.sorted(0);
+  Table<F> table = {sorting.table, sorting.sorted(1), 0, 0, keys};
+  if (warp < 2) {
+    const uint32_t limit = count - start < tile_rows ? count - start : tile_rows;
+    const uint32_t key = key_of(records[warp == 0 ? start : start + limit - 1]);
+    const uint32_t bound = count_keys(table.records, count, key, warp == 1);
+    if (threadIdx.x % 32 == 0) bounds[warp] = bound;
   }
   __syncthreads();
-  return count;
-}
-
-template <class F>
-__global__ void __launch_bounds__(sum_threads) sum_each_tile(const Permutation<F> job) {
-  __shared__ uint32_t shared[sum_threads];
-  const uint32_t* const counts = blockIdx.x % 2 ? job.leftover : job.repeats;
-  const uint64_t start = blockIdx.x / 2 * uint64_t{sum_tile};
-  uint32_t count = 0;
-  for (int i = 0; i < sum_run; i++) {
-    const uint64_t place = start + i * sum_threads + threadIdx.x;
-    if (place < job.usable) count += counts[place];
+  table.begin = bounds[0];
+  table.end = bounds[1];
+  if (table.end - table.begin <= match_keys) {
+    for (uint32_t i = table.begin + threadIdx.x; i < table.end; i += match_threads) {
+      keys[i - table.begin] = key_of(table.records[i]);
+    }
+  } else {
+    table.keys = nullptr;
   }
-  count = sum_up_threads(count, shared);
-  if (threadIdx.x == sum_threads - 1) job.tile_sums[blockIdx.x] = count;
-}
+  __syncthreads();
 
-// The sums of all tiles before each one, by one block.
-template <class F>
-__global__ void __launch_bounds__(sum_threads) sum_up_tiles(const Permutation<F> job) {
-  __shared__ uint32_t shared[sum_threads];
-  const uint64_t tiles = (job.usable + sum_tile - 1) / sum_tile;
-  for (int which = 0; which < 2; which++) {
-    uint32_t before = 0;
-    for (uint64_t start = 0; start < tiles; start += sum_threads) {
-      const uint64_t tile = start + threadIdx.x;
-      const uint32_t own = tile < tiles ? job.tile_sums[2 * tile + which] : 0;
-      const uint32_t up_to = sum_up_threads(own, shared);
-      if (tile < tiles) job.tile_sums[2 * tile + which] = before + up_to - own;
-      before += shared[sum_threads - 1];
-      __syncthreads();
+  // Bits of rows: with an element that has come before; with the key of the row before; and those
+  // for which the search must go on.
+  uint32_t repeated = 0, alike = 0, others = 0;
+#pragma unroll 1
+  for (int first = 0; first < run; first += batch) {
+    // Places in the table are found first: then all elements come at once.
+    uint32_t rows[batch], places[batch], partners[batch];
+    ZK_UNROLL
+    for (int k = 0; k < batch; k++) {
+      const uint32_t row = start + (first + k) * match_threads + threadIdx.x;
+      const uint32_t bit = 1u << (first + k);
+      const uint64_t record = row < count ? records[row] : 0;
+      const uint64_t before = row > 0 && row < count ? records[row - 1] : ~record;
+      const uint32_t key = key_of(record);
+      const bool same_key = key_of(before) == key;
+      const bool repeats = same_key && key < first_shared_key;
+      // A row that repeats another of its warp takes its element from there.
+      const uint32_t firsts = __ballot_sync(~0u, !repeats) & ((2u << lane) - 1);
+      rows[k] = __shfl_sync(~0u, row_of(record), firsts == 0 ? 0 : 31 - __clz(firsts));
+      if (repeats) repeated |= bit;
+      if (repeats || row >= count) continue;
+      if (same_key) {
+        alike |= bit;
+        partners[k] = row_of(before);
+      } else {
+        places[k] = table.find_key(key);
+        if (places[k] == table.end) {
+          others |= bit;
+        } else {
+          partners[k] = row_of(table.records[places[k]]);
+        }
+      }
+    }
+    ZK_UNROLL
+    for (int k = 0; k < batch; k++) {
+      const uint32_t row = start + (first + k) * match_threads + threadIdx.x;
+      const uint32_t bit = 1u << (first + k);
+      F* targets[2] = {nullptr, nullptr};
+      F x = F::zero();
+      if (row < count) {
+        x = load(sorting.input.at(rows[k]));
+        targets[0] = job.permuted_a.at(row);
+        if (((repeated | others) & bit) == 0) {
+          const bool repeats = alike & bit;
+          const F y = load(repeats ? sorting.input.at(partners[k]) : sorting.table.at(partners[k]));
+          if (x != y) {
+            others |= bit;
+          } else if (repeats) {
+            repeated |= bit;
+          } else {
+            sorting.taken[places[k]] = 1;
+            targets[1] = job.permuted_t.at(row);
+          }
+        }
+      }
+      store_whole_sectors(targets[0], x);
+      store_whole_sectors(targets[1], x);
     }
   }
-}
-
-template <class F>
-__global__ void __launch_bounds__(sum_threads) sum_up_counts(const Permutation<F> job) {
-  __shared__ uint32_t shared[sum_threads];
-  uint32_t* const counts = blockIdx.x % 2 ? job.leftover : job.repeats;
-  uint32_t before = job.tile_sums[blockIdx.x];
-  for (int i = 0; i < sum_run; i++) {
-    const uint64_t place = blockIdx.x / 2 * uint64_t{sum_tile} + i * sum_threads + threadIdx.x;
-    const uint32_t own = place < job.usable ? counts[place] : 0;
-    const uint32_t up_to = sum_up_threads(own, shared);
-    if (place < job.usable) counts[place] = before + up_to;
-    before += shared[sum_threads - 1];
-    __syncthreads();
+  for (int k = 0; others >> k != 0; k++) {
+    if ((others >> k & 1) == 0) continue;
+    const uint32_t row = start + k * match_threads + threadIdx.x;
+    const uint64_t record = records[row];
+    const F x = load(sorting.input.at(row_of(record)));
+    const uint32_t place = table.find_element(key_of(record), x);
+    if (place == table.end) {
+      atomicMax(job.missing, ~row_of(record));  // 2^32 - 1 - row
+    } else {
+      sorting.taken[place] = 1;
+      store(job.permuted_t.at(row), x);
+    }
   }
+  uint32_t* const list = job.repeated();
+  const uint32_t all =
+      listing.list(repeated, job.statuses, tile, [&](uint32_t k, uint32_t number) {
+        list[number] = start + k * match_threads + threadIdx.x;
+      });
+  if (tile == job.tiles(tile_rows) - 1 && threadIdx.x == 0) job.state->repeats = all;
 }
 
-template <class F>
-__global__ void __launch_bounds__(elementwise_threads) collect_left(const Permutation<F> job) {
-  const uint64_t i = element_number();
-  if (i >= job.usable) return;
-  const uint32_t count = job.leftover[i], before = i == 0 ? 0 : job.leftover[i - 1];
-  if (count != before) store(job.left + before, load(job.sorted_t + i));
-}
-
-template <class F>
-__global__ void __launch_bounds__(elementwise_threads) place_permuted(const Permutation<F> job) {
-  const uint64_t row = element_number();
-  if (row >= job.usable || *job.missing != 0) return;
-  const F value = F::from_canonical(load(job.sorted_a + row).limb);
-  const uint32_t count = job.repeats[row], before = row == 0 ? 0 : job.repeats[row - 1];
-  F partner = value;
-  if (count != before) {
-    const uint32_t all = job.repeats[job.usable - 1];
-    partner = F::from_canonical(load(job.left + (all - count)).limb);
+// What of the table is left.
+template <class F, int run>
+__global__ void __launch_bounds__(match_threads) list_left(const Permutation<F> job) {
+  constexpr uint32_t tile_rows = match_threads * run;
+  __shared__ Listing<run> listing;
+  if (job.state->repeats == 0) return;
+  const Sorting<F>& sorting = job.sorting;
+  const uint32_t tile = take_ticket(job.state->tickets + 3);
+  const uint64_t start = tile * uint64_t{tile_rows} + threadIdx.x;
+  const uint64_t* const records = sorting.sorted(1);
+  uint32_t left = 0;
+  ZK_UNROLL
+  for (int k = 0; k < run; k++) {
+    const uint64_t place = start + k * match_threads;
+    if (place < sorting.count && sorting.taken[place] == 0) left |= 1u << k;
   }
-  store(job.permuted_a.at(row), value);
-  store(job.permuted_t.at(row), partner);
+  uint32_t* const list = job.left();
+  listing.list(left, job.statuses + job.tiles(tile_rows), tile, [&](uint32_t k, uint32_t number) {
+    list[number] = row_of(records[start + k * match_threads]);
+  });
+}
+
+// t' in the rows that repeat.
+template <class F>
+__global__ void __launch_bounds__(match_threads) place_left(const Permutation<F> job) {
+  const uint32_t repeats = job.state->repeats;
+  const uint64_t number = blockIdx.x * uint64_t{match_threads} + threadIdx.x;
+  if (blockIdx.x * uint64_t{match_threads} >= repeats || *job.missing != 0) return;
+  F* target = nullptr;
+  F x = F::zero();
+  if (number < repeats) {
+    x = load(job.sorting.table.at(job.left()[repeats - 1 - number]));
+    target = job.permuted_t.at(job.repeated()[number]);
+  }
+  store_whole_sectors(target, x);
 }
 
 }  // namespace zkrun

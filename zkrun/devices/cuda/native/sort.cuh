@@ -1,218 +1,386 @@
-// Sorting canonical integers of 32 bytes, by records of 16 bytes: tiles in shared memory by a
-// bitonic network (Batcher, 1968), then merges of ever longer runs, of which each block does an
-// equal part ("merge path": Odeh, Green, Mwassi, Shmueli, Birk, 2012).
+// Sorting the input and the table of a lookup by their integers, by radix sorts of records
+// (sort_records.cuh), the lowest digit first.
 //
-// A record is a key, which orders as the integers do, and where the integer lies. The key is the
-// integer's length in bits and the 56 bits behind its leading one: all of it up to 57 bits, and
-// enough of longer ones that others seldom share it. Where they do, the integers themselves
-// decide.
+// sort_by_keys sorts by keys. Runs of equal keys whose integers are out of order are put in order
+// one by one where they are short. Where one is long, sort_by_integers sorts that array by all its
+// integers, a word after another: so that whatever the values are, it takes so many passes at most.
+// Digits that all integers have in common are left out, in either.
+//
+// All passes are one kernel. Its blocks take items of work in order: a tile of a phase, and the
+// phases of both arrays in turns. An item waits for the phase of its array that comes before,
+// which blocks that run have taken, so that no number of blocks stops it, whatever else runs.
 #pragma once
 
-#include "field.hpp"
-#include "memory.cuh"
+#include "sort_pass.cuh"
+#include "sort_records.cuh"
 
 namespace zkrun {
 
-inline constexpr int sort_threads = 512;
-inline constexpr int split_threads = 128;
-inline constexpr int sort_run = 4;  // records that a thread merges
-inline constexpr int sort_tile = sort_threads * sort_run;
+// What is known of an array; 0 to begin with.
+struct SortState {
+  uint32_t set[integer_words + 1], clear[integer_words + 1];  // bits that are 1, or 0, in any word
+  uint32_t finished[2];                                       // items of either sort
+  uint32_t mixed;  // whether there is a long run out of order
+  uint32_t runs;   // short ones out of order
+  uint32_t histograms[integer_words + 1][digits][values];
 
-struct Record {
-  uint64_t key, index;
+  // The bits of a word that are not the same in all.
+  __device__ __forceinline__ uint32_t varying(uint32_t word) const {
+    return __ldcg(set + word) & __ldcg(clear + word);
+  }
 };
 
-inline constexpr int exact_bits = 57;
-inline constexpr uint64_t no_integer = ~uint64_t{0};  // a key above all: integers are below 2^255
-
-template <class F>
-struct Sort {
-  const Record* source;
-  Record* target;
-  const F* integers;
-  uint64_t count;
-  uint64_t width;    // of the sorted runs of `source`
-  uint32_t* splits;  // of the tiles, by find_splits; or null
-};
-
-__device__ __forceinline__ uint64_t at_most(uint64_t i, uint64_t largest) {
-  return i < largest ? i : largest;
+__device__ __forceinline__ bool digit_varies(uint32_t varying, uint32_t digit) {
+  return (varying >> 8 * digit & (values - 1)) != 0;
 }
-
-// Whether a < b for canonical integers.
-template <class F>
-__device__ __forceinline__ bool is_less(const F& a, const F& b) {
-  return less_than<F::N>(a.limb, b.limb);
-}
-
-template <class F>
-__device__ __forceinline__ uint64_t key_of(const F& integer) {
-  static_assert(F::N == 4 && F::Parameters::bits <= 255);
-  uint64_t high = 0, low = 0;  // the highest limb that is not 0, and the one below it
-  int place = 0;
+__device__ __forceinline__ uint32_t varying_digits(uint32_t varying) {
+  uint32_t count = 0;
   ZK_UNROLL
-  for (int i = 0; i < F::N; i++) {
-    if (integer.limb[i] == 0) continue;
-    high = integer.limb[i];
-    low = i > 0 ? integer.limb[i - 1] : 0;
-    place = i;
-  }
-  if (high == 0) return 0;
-  const int zeros = __clzll(static_cast<int64_t>(high));
-  const uint64_t length = 64 * place + 64 - zeros;
-  if (zeros > 0) high = high << zeros | low >> (64 - zeros);
-  return length << 56 | (high << 1) >> 8;
+  for (int digit = 0; digit < digits; digit++) count += digit_varies(varying, digit);
+  return count;
 }
 
 template <class F>
-__device__ __forceinline__ bool is_less(const Record& a, const Record& b, const F* integers) {
-  if (a.key != b.key) return a.key < b.key;
-  if (a.key >> 56 <= exact_bits || a.key == no_integer) return false;
-  return is_less(load(integers + a.index), load(integers + b.index));
+struct Sorting {
+  DeviceView<F> input, table;
+  SortState* states;   // of the input and of the table
+  uint64_t* records;   // two buffers of `count` for the input, two for the table
+  uint32_t* statuses;  // of tiles, likewise
+  unsigned char* taken;     // which records of the table are; none to begin with
+  uint32_t* tickets;   // for either sort
+  uint64_t count, tile;  // records, and of a tile
+
+  __device__ __forceinline__ DeviceView<F> elements(uint32_t array) const {
+    return array == 0 ? input : table;
+  }
+  __device__ __forceinline__ uint64_t* buffer(uint32_t array, uint32_t which) const {
+    return records + (2 * array + which % 2) * count;
+  }
+  __device__ __forceinline__ uint32_t tiles() const {
+    return static_cast<uint32_t>((count + tile - 1) / tile);
+  }
+  __device__ __forceinline__ uint32_t* status_buffer(uint32_t array, uint32_t which) const {
+    return statuses + (2 * array + which % 2) * (uint64_t{values} * tiles());
+  }
+
+  // How many passes an array has been through: the buffer that its records are in.
+  __device__ __forceinline__ uint32_t passes(uint32_t array) const {
+    uint32_t count = varying_digits(states[array].varying(key_word));
+    if (__ldcg(&states[array].mixed) == 0) return count;
+    for (int word = 0; word < integer_words; word++) {
+      count += varying_digits(states[array].varying(word));
+    }
+    return count;
+  }
+  __device__ __forceinline__ uint64_t* sorted(uint32_t array) const {
+    return buffer(array, passes(array));
+  }
+  __device__ __forceinline__ uint32_t* spare(uint32_t array) const {
+    return reinterpret_cast<uint32_t*>(buffer(array, passes(array) + 1));
+  }
+};
+
+enum class Work : uint32_t { none, survey, make_keys, take_words, sort };
+
+struct Item {
+  Work work;
+  uint32_t array, word, digit;
+  uint32_t buffer;  // that the records are in
+  uint32_t first, end;  // the tickets of its tiles
+};
+
+__device__ __forceinline__ void wait_for(const uint32_t* finished, uint32_t items) {
+  while (read_status(finished) < items) {
+  }
+  __threadfence();
 }
 
-template <class F>
-__global__ void __launch_bounds__(sort_threads) sort_tiles(const Sort<F> job) {
-  __shared__ Record tile[sort_tile];
-  const uint64_t start = blockIdx.x * uint64_t{sort_tile};
-  for (uint32_t i = threadIdx.x; i < sort_tile; i += sort_threads) {
-    tile[i] = start + i < job.count ? load(job.source + start + i) : Record{no_integer, 0};
+// What a block's first thread knows of the phases of a sort.
+template <bool by_integers>
+struct Phases {
+  static constexpr uint32_t steps = 1 + digits;  // of a word
+  static constexpr uint32_t all = 2 + 2 * (by_integers ? steps * integer_words + 1 : digits);
+
+  uint32_t next;        // the phase to look at next
+  uint32_t earlier[2];  // phases of each array before that, and passes among them
+  uint32_t passes[2];
+
+  __device__ __forceinline__ void begin() {
+    next = 0;
+    ZK_UNROLL
+    for (int array = 0; array < 2; array++) earlier[array] = passes[array] = 0;
   }
-#pragma unroll 1
-  for (uint32_t size = 2; size <= sort_tile; size *= 2) {
-#pragma unroll 1
-    for (uint32_t distance = size / 2; distance > 0; distance /= 2) {
-      __syncthreads();
-      for (uint32_t pair = threadIdx.x; pair < sort_tile / 2; pair += sort_threads) {
-        const uint32_t i = 2 * pair - (pair & (distance - 1)), j = i + distance;
-        const Record x = tile[i], y = tile[j];
-        const bool ascending = (i & size) == 0;
-        if (ascending ? is_less(y, x, job.integers) : is_less(x, y, job.integers)) {
-          tile[i] = y;
-          tile[j] = x;
+
+  // The work of the phase `next`; `none` where there is nothing to do in it.
+  __device__ __forceinline__ Item describe(const SortState* states) const {
+    Item item = {Work::none, next % 2, key_word, 0, 0, 0, 0};
+    const SortState& state = states[item.array];
+    if (by_integers && __ldcg(&state.mixed) == 0) return item;
+    if (next < 2) {
+      item.work = by_integers ? Work::survey : Work::make_keys;
+      return item;
+    }
+    const uint32_t step = (next - 2) / 2;
+    item.digit = step;
+    bool sorts = true;
+    if (by_integers) {
+      item.word = step / steps;
+      sorts = step % steps != 0;
+      item.digit = sorts ? step % steps - 1 : 0;
+    }
+    const uint32_t varying = state.varying(item.word);
+    if (sorts && digit_varies(varying, item.digit)) item.work = Work::sort;
+    // At the end the keys come back, for those who look for elements.
+    if (!sorts && (varying != 0 || item.word == key_word)) item.work = Work::take_words;
+    return item;
+  }
+
+  // From the item of one ticket to that of a later one, once it may begin.
+  __device__ __forceinline__ void move_on(Item& item, SortState* states, uint32_t tiles,
+                                          uint32_t ticket) {
+    while (ticket >= item.end) {
+      if (next == 2) {
+        for (int array = 0; array < 2; array++) {
+          wait_for(states[array].finished + by_integers, earlier[array] * tiles);
+          if (by_integers) passes[array] = varying_digits(states[array].varying(key_word));
         }
+      }
+      const uint32_t end = item.end;
+      if (next == all) {
+        item.work = Work::none;
+        return;
+      }
+      item = describe(states);
+      next++;
+      item.first = item.end = end;
+      if (item.work == Work::none) continue;
+      item.end += tiles;
+      item.buffer = passes[item.array];
+      passes[item.array] += item.work == Work::sort;
+      const uint32_t before = earlier[item.array]++;
+      if (ticket < item.end) wait_for(states[item.array].finished + by_integers, before * tiles);
+    }
+  }
+};
+
+// Counts of digits that a block gathers in shared memory, before it adds them to those of all.
+struct Counts {
+  uint32_t of_digit[digits * values];
+  uint32_t set, clear;  // bits of the words that are counted
+
+  // The digits of a word. All threads of a warp must call it, some with nothing to count.
+  __device__ __forceinline__ void add(uint32_t word, bool counts_too) {
+    const uint32_t other = __shfl_sync(~0u, word, 0);
+    const bool whole = __all_sync(~0u, counts_too);
+    const uint32_t differing = __reduce_or_sync(~0u, word ^ other);
+    ZK_UNROLL
+    for (int digit = 0; digit < digits; digit++) {
+      uint32_t* const count = of_digit + digit * values + (word >> 8 * digit & (values - 1));
+      // One addition for the lanes of a warp that all have the same digit.
+      if (whole && !digit_varies(differing, digit)) {
+        if (threadIdx.x % 32 == 0) atomicAdd(count, 32u);
+      } else if (counts_too) {
+        atomicAdd(count, 1u);
       }
     }
   }
-  __syncthreads();
-  for (uint32_t i = threadIdx.x; i < sort_tile; i += sort_threads) {
-    if (start + i < job.count) store(job.target + start + i, tile[i]);
+  __device__ __forceinline__ void add_bits(uint32_t own_set, uint32_t own_clear) {
+    const uint32_t any_set = __reduce_or_sync(~0u, own_set);
+    const uint32_t any_clear = __reduce_or_sync(~0u, own_clear);
+    if (threadIdx.x % 32 != 0) return;
+    atomicOr(&set, any_set);
+    atomicOr(&clear, any_clear);
   }
-}
-
-// How many of the first `number` elements of the merge of two runs are of the first run.
-template <class At, class Less>
-__device__ __forceinline__ uint64_t split_merge(uint64_t first, uint64_t second, uint64_t number,
-                                                At at, Less less) {
-  uint64_t low = number > second ? number - second : 0;
-  uint64_t high = number < first ? number : first;
-  while (low < high) {
-    const uint64_t middle = (low + high) / 2;
-    if (less(at(1, number - 1 - middle), at(0, middle))) {
-      high = middle;
-    } else {
-      low = middle + 1;
+  __device__ __forceinline__ void begin() {
+    for (uint32_t i = threadIdx.x; i < digits * values; i += sort_threads) of_digit[i] = 0;
+    if (threadIdx.x == 0) set = clear = 0;
+    __syncthreads();
+  }
+  __device__ __forceinline__ void hand_over(SortState& state, uint32_t word) const {
+    uint32_t* const all = &state.histograms[word][0][0];
+    for (uint32_t i = threadIdx.x; i < digits * values; i += sort_threads) {
+      if (of_digit[i] != 0) atomicAdd(all + i, of_digit[i]);
     }
-  }
-  return low;
-}
-
-// The runs that a tile of the result is merged from.
-struct Runs {
-  uint64_t start, end;           // of the tile, in records
-  uint64_t pair, middle, limit;  // where the two runs begin, and the second one ends
-
-  template <class F>
-  __device__ __forceinline__ Runs(const Sort<F>& job, uint64_t tile) {
-    start = tile * sort_tile;  // the width is a multiple of it
-    pair = start / (2 * job.width) * (2 * job.width);
-    middle = at_most(pair + job.width, job.count);
-    limit = at_most(pair + 2 * job.width, job.count);
-    end = at_most(start + sort_tile, limit);
+    // Those of integers are known beforehand.
+    if (word == key_word && threadIdx.x == 0) {
+      atomicOr(state.set + word, set);
+      atomicOr(state.clear + word, clear);
+    }
   }
 };
 
-// How many of a tile's first run come before the tile, or before its end.
 template <class F>
-__device__ __forceinline__ uint32_t find_split(const Sort<F>& job, const Runs& runs, bool at_end) {
-  const auto at = [&](int run, uint64_t i) {
-    return load(job.source + (run == 0 ? runs.pair : runs.middle) + i);
-  };
-  const auto less = [&](const Record& a, const Record& b) { return is_less(a, b, job.integers); };
-  const uint64_t merged = (at_end ? runs.end : runs.start) - runs.pair;
-  return static_cast<uint32_t>(
-      split_merge(runs.middle - runs.pair, runs.limit - runs.middle, merged, at, less));
+__device__ __forceinline__ F load_or_zero(const DeviceView<F>& elements, uint64_t row,
+                                          uint64_t count) {
+  return row < count ? load(elements.at(row)) : F::zero();
 }
 
-// splits[2 i] and splits[2 i + 1]: those of tile i, ahead of the merge, whose blocks would wait
-// long.
-template <class F>
-__global__ void __launch_bounds__(split_threads) find_splits(const Sort<F> job) {
-  const uint64_t number = blockIdx.x * uint64_t{split_threads} + threadIdx.x;
-  if (number / 2 * sort_tile >= job.count) return;
-  job.splits[number] = find_split(job, Runs(job, number / 2), number % 2 != 0);
+// Makes the records of a tile, and empties what others need of it.
+template <int run, class F>
+__device__ __forceinline__ void make_keys(const Sorting<F>& job, const Item& item, uint32_t tile,
+                                          Counts& counts) {
+  const DeviceView<F> elements = job.elements(item.array);
+  uint64_t* const records = job.buffer(item.array, item.buffer);
+  const uint64_t start = uint64_t{tile} * (sort_threads * run);
+  uint32_t set = 0, clear = 0;
+  F next = load_or_zero(elements, start + threadIdx.x, job.count);
+#pragma unroll 1
+  for (int k = 0; k < run; k++) {
+    const uint64_t row = start + k * sort_threads + threadIdx.x;
+    const F x = next;
+    if (k + 1 < run) next = load_or_zero(elements, row + sort_threads, job.count);
+    const uint32_t key = key_of<F::Parameters::bits>(integer_of(x));
+    if (row < job.count) {
+      records[row] = make_record(key, static_cast<uint32_t>(row));
+      set |= key;
+      clear |= ~key;
+    }
+    counts.add(key, row < job.count);
+  }
+  counts.add_bits(set, clear);
+  uint32_t* const statuses = job.status_buffer(item.array, item.buffer);
+  if (threadIdx.x < values) statuses[uint64_t{tile} * values + threadIdx.x] = 0;
+  if (item.array == 0) return;
+  for (uint32_t k = 0; k < run; k++) {
+    const uint64_t row = start + k * sort_threads + threadIdx.x;
+    if (row < job.count) job.taken[row] = 0;
+  }
 }
 
-// Merges runs 2 i and 2 i + 1 of `width` records, a tile of the result a block.
-template <class F>
-__global__ void __launch_bounds__(sort_threads) merge_runs(const Sort<F> job) {
-  __shared__ Record tile[sort_tile];
-  const Runs runs(job, blockIdx.x);
-  const uint64_t start = runs.start;
-  __shared__ uint32_t splits[2];
-  if (threadIdx.x < 2) {
-    splits[threadIdx.x] = job.splits != nullptr ? job.splits[2 * blockIdx.x + threadIdx.x]
-                                                : find_split(job, runs, threadIdx.x == 1);
+// Puts a word of the integers in the place of the keys, or a key in that of words.
+template <int run, class F>
+__device__ __forceinline__ void take_words(const Sorting<F>& job, const Item& item, uint32_t tile,
+                                           Counts& counts) {
+  const DeviceView<F> elements = job.elements(item.array);
+  uint64_t* const records = job.buffer(item.array, item.buffer);
+#pragma unroll 1
+  for (int k = 0; k < run; k++) {
+    const uint64_t place = uint64_t{tile} * (sort_threads * run) + k * sort_threads + threadIdx.x;
+    uint32_t word = 0;
+    if (place < job.count) {
+      const uint64_t record = __ldcg(records + place);
+      const Integer integer = integer_of(elements, record);
+      if (item.word == key_word) word = key_of<F::Parameters::bits>(integer);
+      ZK_UNROLL
+      for (uint32_t i = 0; i < integer_words; i++) {
+        word |= integer.word[i] & (i == item.word ? ~0u : 0u);  // no index: it stays in registers
+      }
+      records[place] = make_record(word, row_of(record));
+    }
+    counts.add(word, place < job.count);
   }
-  __syncthreads();
-  const uint32_t before = splits[0], first = splits[1] - before;
-  const uint32_t count = static_cast<uint32_t>(runs.end - start);
-  const uint64_t first_start = runs.pair + before;
-  const uint64_t second_start = runs.middle + (start - runs.pair - before);
-  const auto less = [&](const Record& a, const Record& b) { return is_less(a, b, job.integers); };
-  for (uint32_t i = threadIdx.x; i < count; i += sort_threads) {
-    tile[i] = load(job.source + (i < first ? first_start + i : second_start + (i - first)));
-  }
-  __syncthreads();
-  const uint32_t number = threadIdx.x * sort_run;
-  Record merged[sort_run];
-  if (number < count) {
-    const auto at = [&](int run, uint64_t i) {
-      return tile[(run == 0 ? 0 : first) + static_cast<uint32_t>(i)];
-    };
-    uint32_t i = static_cast<uint32_t>(split_merge(first, count - first, number, at, less));
-    uint32_t j = first + number - i;
+}
+
+// Which bits of the integers are not the same in all.
+template <int run, class F>
+__device__ __forceinline__ void survey(const Sorting<F>& job, const Item& item, uint32_t tile) {
+  const DeviceView<F> elements = job.elements(item.array);
+  SortState& state = job.states[item.array];
+  Integer set = {}, clear = {};
+#pragma unroll 1
+  for (int k = 0; k < run; k++) {
+    const uint64_t row = uint64_t{tile} * (sort_threads * run) + k * sort_threads + threadIdx.x;
+    if (row >= job.count) continue;
+    const Integer integer = integer_of(load(elements.at(row)));
     ZK_UNROLL
-    for (uint32_t k = 0; k < sort_run; k++) {
-      bool take_second = i >= first;
-      if (!take_second && j < count) take_second = less(tile[j], tile[i]);
-      if (number + k < count) merged[k] = tile[take_second ? j++ : i++];
+    for (int i = 0; i < integer_words; i++) {
+      set.word[i] |= integer.word[i];
+      clear.word[i] |= ~integer.word[i];
     }
   }
-  __syncthreads();
   ZK_UNROLL
-  for (uint32_t k = 0; k < sort_run; k++) {
-    if (number + k < count) tile[number + k] = merged[k];
-  }
-  __syncthreads();
-  for (uint32_t i = threadIdx.x; i < count; i += sort_threads) {
-    store(job.target + start + i, tile[i]);
+  for (int i = 0; i < integer_words; i++) {
+    const uint32_t any_set = __reduce_or_sync(~0u, set.word[i]);
+    const uint32_t any_clear = __reduce_or_sync(~0u, clear.word[i]);
+    if (threadIdx.x % 32 != 0) continue;
+    if (any_set & ~read_status(state.set + i)) atomicOr(state.set + i, any_set);
+    if (any_clear & ~read_status(state.clear + i)) atomicOr(state.clear + i, any_clear);
   }
 }
 
-// sorted[i] = the integer of record i.
-template <class F>
-struct Collection {
-  F* sorted;
-  const F* integers;
-  const Record* records;
-  uint64_t count;
+template <int run, bool by_integers>
+struct SortMemory {
+  union {  // passes come when the counts of what is before them have been handed over
+    PassMemory<run> pass;
+    Counts counts;
+  };
+  Phases<by_integers> phases;
+  Item item;
+  uint32_t ticket;
 };
 
-template <class F>
-__global__ void __launch_bounds__(sort_threads) collect_sorted(const Collection<F> job) {
-  const uint64_t i = blockIdx.x * uint64_t{sort_threads} + threadIdx.x;
-  if (i < job.count) store(job.sorted + i, load(job.integers + load(job.records + i).index));
+inline constexpr int short_sort_bytes = 26624, long_sort_bytes = 51200;  // as launches say
+
+template <int run, bool by_integers, class F>
+__device__ __forceinline__ void sort_in_phases(const Sorting<F>& job) {
+  using Memory = SortMemory<run, by_integers>;
+  static_assert(sizeof(Memory) <= (run == short_sort_run ? short_sort_bytes : long_sort_bytes));
+  extern __shared__ __align__(16) unsigned char shared_bytes[];
+  Memory& memory = *reinterpret_cast<Memory*>(shared_bytes);
+  const uint32_t tiles = job.tiles();
+  uint32_t* const tickets = job.tickets + by_integers;
+  uint32_t next_ticket = 0;  // taken ahead: that hides how long it takes
+  if (threadIdx.x == 0) {
+    memory.phases.begin();
+    memory.item = {};
+    next_ticket = atomicAdd(tickets, 1u);
+  }
+  const Item& item = memory.item;
+  uint32_t done = 0;  // items of the phase, which the others do not know of yet
+  while (true) {
+    __syncthreads();
+    if (threadIdx.x == 0) memory.ticket = next_ticket;
+    __syncthreads();
+    const uint32_t ticket = memory.ticket;
+    if (ticket >= item.end) {
+      if (done != 0) {  // told before this block waits for any other
+        if (item.work == Work::make_keys || item.work == Work::take_words) {
+          memory.counts.hand_over(job.states[item.array], item.word);
+        }
+      }
+      __syncthreads();
+      if (threadIdx.x == 0 && done != 0) {
+        __threadfence();
+        atomicAdd(job.states[item.array].finished + by_integers, done);
+      }
+      done = 0;
+      if (threadIdx.x == 0) memory.phases.move_on(memory.item, job.states, tiles, ticket);
+      __syncthreads();
+      if (item.work == Work::none) return;
+      if (item.work != Work::sort) memory.counts.begin();
+    }
+    if (threadIdx.x == 0) next_ticket = atomicAdd(tickets, 1u);
+    const uint32_t tile = ticket - item.first;
+    done++;
+    if (item.work == Work::sort) {
+      const Pass pass = {job.buffer(item.array, item.buffer),
+                         job.buffer(item.array, item.buffer + 1),
+                         job.states[item.array].histograms[item.word][item.digit],
+                         job.status_buffer(item.array, item.buffer),
+                         job.status_buffer(item.array, item.buffer + 1),
+                         tile,
+                         static_cast<uint32_t>(job.count),
+                         8 * item.digit};
+      sort_by_digit(memory.pass, pass);
+    } else if (!by_integers) {
+      make_keys<run>(job, item, tile, memory.counts);
+    } else if (item.work == Work::take_words) {
+      take_words<run>(job, item, tile, memory.counts);
+    } else {
+      survey<run>(job, item, tile);
+    }
+  }
+}
+
+template <class F, int run>
+__global__ void __launch_bounds__(sort_threads, 2) sort_by_keys(const Sorting<F> job) {
+  sort_in_phases<run, false>(job);
+}
+
+template <class F, int run>
+__global__ void __launch_bounds__(sort_threads, 2) sort_by_integers(const Sorting<F> job) {
+  if (__ldcg(&job.states[0].mixed) == 0 && __ldcg(&job.states[1].mixed) == 0) return;
+  sort_in_phases<run, true>(job);
 }
 
 }  // namespace zkrun
