@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cupy.cuda import runtime
 
 from zkrun.devices.base import Data
-from zkrun.devices.cuda.launch import Values, blocks, kernels, montgomery, view
+from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, montgomery, view
 from zkrun.devices.cuda.queue import Queue
 from zkrun.devices.cuda.units import elementwise_unit
 from zkrun.errors import RunFailed
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 THREADS = 256
+_PRODUCT_THREADS = 128  # of multiply_all and multiply_cyclic, each of which takes two elements
 _TO_DEVICE = 1
 
 
@@ -40,6 +41,10 @@ def launch_elements(
 ) -> None:
     """Launches a thread for `each` elements."""
     kernel(stream, blocks(count, each * THREADS), THREADS, payload)
+
+
+def _launch_products(kernel: Kernel, stream: int, count: int, payload: bytes) -> None:
+    kernel(stream, blocks(count, 2 * _PRODUCT_THREADS), _PRODUCT_THREADS, payload)
 
 
 def upload(device: CudaDevice, payload: bytes) -> int:
@@ -77,7 +82,7 @@ def poly_scale(call: Call, device: CudaDevice) -> Launch:
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (c,), (a, s) = mutable, immutable
-        launch_elements(kernel, queue.handle, c.length, view(c) + view(a) + view(s), each=2)
+        _launch_products(kernel, queue.handle, c.length, view(c) + view(a) + view(s))
 
     return launch
 
@@ -88,9 +93,8 @@ def distribute_powers(call: Call, device: CudaDevice) -> Launch:
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (a,), (powers,) = mutable, immutable
         if a.length:
-            step = struct.pack("<2Q", THREADS % powers.length, 0)
-            payload = view(a) + view(a) + view(powers) + step
-            launch_elements(kernel, queue.handle, a.length, payload, each=2)
+            step = struct.pack("<2Q", _PRODUCT_THREADS % powers.length, 0)
+            _launch_products(kernel, queue.handle, a.length, view(a) + view(powers) + step)
 
     return launch
 

@@ -54,30 +54,41 @@ __global__ void __launch_bounds__(elementwise_threads) pairwise(const Pairwise<F
   store_element(job.c, i, c);
 }
 
+// Kernels of one multiplication an element, which takes as long as the memory. A thread takes two
+// elements, so that the one's multiplication hides the other's way to memory, and all it loads
+// comes before the first of them. Small blocks make room for the next ones sooner.
+inline constexpr int product_threads = 128;
+inline constexpr int product_blocks = 8;  // on a multiprocessor: with 64 registers a thread
+
+__device__ __forceinline__ uint64_t product_number(uint32_t number) {
+  return blockIdx.x * uint64_t{2 * product_threads} + (number * product_threads + threadIdx.x);
+}
+
 // c[i] = a[i] b[0].
-//
-// A thread takes two elements, so that the one's multiplication hides the other's way to memory.
 template <class F>
-__global__ void __launch_bounds__(elementwise_threads, 5) multiply_all(const Pairwise<F> job) {
-  const uint64_t first = element_number(2, 0), second = element_number(2, 1);
+__global__ void __launch_bounds__(product_threads, product_blocks)
+    multiply_all(const Pairwise<F> job) {
+  const uint64_t first = product_number(0), second = product_number(1);
   const F factor = load(job.b.at(0));
   const F x = load_or_zero(job.a, first), y = load_or_zero(job.a, second);
   store_plainly(job.c, first, x * factor);
   store_plainly(job.c, second, y * factor);
 }
 
-// c[i] = a[i] b[i mod period], where the period is b's length.
+// a[i] *= b[i mod period], where the period is b's length.
 template <class F>
 struct Cyclic {
-  DeviceView<F> c, a, b;
-  uint64_t step;  // elementwise_threads mod period
+  DeviceView<F> a, b;
+  uint64_t step;  // product_threads mod period
   uint64_t padding;
 };
 
 template <class F>
-__global__ void __launch_bounds__(elementwise_threads, 5) multiply_cyclic(const Cyclic<F> job) {
-  const uint64_t first = element_number(2, 0), second = element_number(2, 1);
-  const F x = load_or_zero(job.a, first), y = load_or_zero(job.a, second);
+__global__ void __launch_bounds__(product_threads, product_blocks)
+    multiply_cyclic(const Cyclic<F> job) {
+  const uint64_t first = product_number(0), second = product_number(1);
+  if (first >= job.a.length) return;
+  const bool both = second < job.a.length;
   const uint64_t period = job.b.length;
   uint64_t i;
   if ((period & (period - 1)) == 0) {
@@ -87,9 +98,13 @@ __global__ void __launch_bounds__(elementwise_threads, 5) multiply_cyclic(const 
   } else {
     i = first % period;
   }
-  store_plainly(job.c, first, x * load(job.b.at(i)));
-  i += job.step;
-  store_plainly(job.c, second, y * load(job.b.at(i < period ? i : i - period)));
+  uint64_t j = i + job.step;
+  if (j >= period) j -= period;
+  F* const places[] = {job.a.at(first), job.a.at(both ? second : first)};
+  const F x = load(places[0]), y = load(places[1]);
+  const F x_factor = load(job.b.at(i)), y_factor = load(job.b.at(j));
+  store(places[0], x * x_factor);
+  if (both) store(places[1], y * y_factor);
 }
 
 // a[i] *= low[i mod 2^log_low] high[i >> log_low].
