@@ -92,7 +92,7 @@ Where the call has a workspace, its buffer is the last of the mutable ones.
 class Event:
     """A point in the order of a run to wait for; completes at most once."""
 
-    __slots__ = ("_done", "_lock", "_subscribers", "error", "native")
+    __slots__ = ("_done", "_lock", "_subscribers", "error", "native", "wanted", "watch")
 
     def __init__(self) -> None:
         self._done = threading.Event()
@@ -100,6 +100,8 @@ class Event:
         self._subscribers: list[Callable[[], None]] = []
         self.error: BaseException | None = None
         self.native: Any = None  # a device's own event, where it has one
+        self.wanted = False  # whether it is to be completed at once, not in a device's leisure
+        self.watch: Callable[[], None] | None = None  # blocks for as long as waiting that way helps
 
     def complete(self, error: BaseException | None = None) -> None:
         """Completes the event; with an error, those who wait stop instead of going on."""
@@ -117,6 +119,9 @@ class Event:
 
     def wait(self) -> None:
         """Blocks until the event completes; raises Cancelled where the run has failed meanwhile."""
+        self.wanted = True
+        if self.watch is not None:
+            self.watch()
         self._done.wait()
         self.check()
 

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Chain", "find_chains"]
 
-_LONGEST = 64  # instructions: the GPU gets nothing to do before the last of them has been reached
+_SHORTEST, _LONGEST = 8, 64
+"""Instructions: the GPU gets nothing to do before the last one of a chain has been reached, so the
+first of several chains is short, and they grow.
+"""
 
 _QUIET = {
     *("RemoveRegister", "MoveRegister", "CopyRegister", "AssembleTuple"),
@@ -62,7 +65,8 @@ def find_chains(program: Program, types: Mapping[int, CallTypes]) -> list[tuple[
     `types` say of each FuncCall, by its position, on which device it runs.
     """
     chains: list[tuple[int, list[int]]] = []
-    growing: dict[int | None, dict[int, list[int]]] = {}  # by thread and stream
+    # By thread and stream: the chain, and how long it may get.
+    growing: dict[int | None, dict[int, tuple[list[int], int]]] = {}
     offsets = _variables_of_arenas(program)
     for position, (_, thread, it) in enumerate(walk(program)):
         stream = _queue_of(it, position, types)
@@ -71,10 +75,12 @@ def find_chains(program: Program, types: Mapping[int, CallTypes]) -> list[tuple[
                 growing.pop(thread, None)
             continue
         streams = growing.setdefault(thread, {})
-        if stream not in streams or len(streams[stream]) == _LONGEST:
-            streams[stream] = []
-            chains.append((stream, streams[stream]))
-        streams[stream].append(position)
+        chain, most = streams.get(stream, ([], 0))
+        if len(chain) == most:
+            chain, most = [], min(max(2 * most, _SHORTEST), _LONGEST)
+            streams[stream] = chain, most
+            chains.append((stream, chain))
+        chain.append(position)
     return chains
 
 

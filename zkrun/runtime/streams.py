@@ -34,6 +34,7 @@ def retire(run: Run, stream: Stream, at: int) -> None:
     """Lets a stream end once its work has passed."""
     entry = run.open_streams.pop(stream)
     done = Event()
+    done.wanted = True
     stream.record(at, done)
     entry.retired = done
     with run.lock:

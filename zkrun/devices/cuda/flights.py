@@ -12,7 +12,10 @@ from zkrun.devices.base import Clock, Event
 from zkrun.devices.cuda.graphs import Mark
 from zkrun.devices.cuda.queue import Check
 
-__all__ = ["Flight", "Times"]
+__all__ = ["NOT_READY", "Flight", "Times"]
+
+NOT_READY = 600
+"""What the driver says of an event that work has not reached."""
 
 _REBASE = 1000.0  # ms after which times are measured from a later event: they are 32-bit floats
 
@@ -31,10 +34,8 @@ class Flight:
     event: Event | None
     checks: list[Check]
     marks: Sequence[Mark] = ()
-
-    def is_awaited(self) -> bool:
-        """Whether others wait for it, or it may have failed in a way that only the host can see."""
-        return self.kind == "record" or bool(self.checks)
+    landed: bool = False
+    urgent: bool = False  # somebody is blocked by it
 
     def first(self) -> int:
         """The first instruction of it."""
@@ -60,7 +61,10 @@ class Times:
         self._clock = clock
         self._last = 0  # when the work before ended
         runtime.eventRecord(base, stream)
-        runtime.eventSynchronize(base)
+        while runtime.eventQuery(
+            base
+        ):  # who sleeps until then wakes up too late to say when it was
+            pass
         self.base = base
         self._base_time = time.perf_counter_ns()
 

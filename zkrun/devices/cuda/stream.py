@@ -1,10 +1,10 @@
 """Streams of a real GPU.
 
 What is queued goes to the CUDA stream at once, on the thread that queues it, which never waits.
-Each stream has a worker besides, which
+An event follows each piece, by which landing.py reports when the work ran and whether it failed,
+and completes the program's events. Each stream has a worker besides, which
 
-- follows the work with an event after each piece: it reports when the work ran and whether it
-  failed, and completes the program's events;
+- sees to that where no thread of the program waits for it;
 - runs what cannot be queued at once, with all that comes behind it: a copy by way of the host, and
   whatever waits for an event that is not recorded yet. Such a wait never reaches the GPU, where
   streams may share a hardware queue and so would wait for each other.
@@ -19,14 +19,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cupy.cuda import runtime
 
 from zkrun.devices.base import Cancelled, Clock, Event, Stream, Work
 from zkrun.devices.cuda.errors import explain
-from zkrun.devices.cuda.flights import Flight, Times
+from zkrun.devices.cuda.flights import Flight
 from zkrun.devices.cuda.graphs import Lane, Mark
+from zkrun.devices.cuda.landing import Landing
 from zkrun.devices.cuda.queue import MustBlock, Queue, current
 from zkrun.errors import ResourceLimit
 
@@ -35,8 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CudaStream"]
 
-_BLOCKING = 1  # threads that wait for an event sleep
-_TOGETHER = 256  # flights that land together
+_TOO_MANY = 256  # flights that are not to wait for leisure
 _LEISURE = 0.02  # seconds after which work lands that nobody waits for
 
 _lock = threading.RLock()
@@ -44,9 +45,9 @@ _lock = threading.RLock()
 
 @dataclass(slots=True, eq=False)
 class _Recording:
-    """`native` of an event: the CUDA event once it is recorded, and the streams it holds up."""
+    """`native` of an event: the flight that records it, and the streams that it holds up."""
 
-    cuda: int | None = None
+    flight: Flight | None = None
     waiters: list[CudaStream] = field(default_factory=list)
     stream: CudaStream | None = None  # keeps what owns the CUDA event
 
@@ -84,15 +85,12 @@ class CudaStream(Queue, Stream):
         self._fail = fail
         self._changed = threading.Condition(_lock)
         self._operations: deque[_Operation] = deque()
-        self._flights: deque[Flight] = deque()
-        self._spare_events: list[int] = []
-        self._all_events: list[int] = []
         self._error: BaseException | None = None
         self._closing = False
-        self._awaited = 0  # flights, and threads, that make landing urgent
+        self.landing = Landing(self._changed, self._stop, lambda: self._error)
         self._worker = threading.Thread(target=self._loop, name=name, daemon=True)
         try:
-            self._times = Times(clock, self._new_event(), self.handle)
+            self.landing.begin(clock, self.handle)
             _start(self._worker)
         except BaseException:
             self._give_back()
@@ -128,11 +126,16 @@ class CudaStream(Queue, Stream):
                 self._advance()
 
     def synchronize(self) -> None:
+        landing = self.landing
         with self._changed:
-            self._awaited += 1
+            last = landing.flights[-1] if landing.flights and not self._operations else None
+        if last is not None:
+            landing.watch(last)
+        with self._changed:
+            landing.waiting += 1
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._error or not (self._operations or self._flights))
-            self._awaited -= 1
+            self._changed.wait_for(lambda: self._error or not (self._operations or landing.flights))
+            landing.waiting -= 1
         if self._error is not None:
             raise Cancelled("the run was cancelled") from self._error
 
@@ -143,7 +146,7 @@ class CudaStream(Queue, Stream):
                 self._error = error or Cancelled("the run was cancelled")
             dropped = list(self._operations)
             self._operations.clear()
-            events = [flight.event for flight in self._flights if flight.kind == "record"]
+            events = [flight.event for flight in self.landing.flights if flight.kind == "record"]
             self._changed.notify_all()
         events += [operation.event for operation in dropped if operation.kind == "record"]
         for event in events:
@@ -165,8 +168,7 @@ class CudaStream(Queue, Stream):
 
     def _give_back(self) -> None:
         self.close_queue()
-        for cuda in self._all_events:
-            runtime.eventDestroy(cuda)
+        self.landing.close()
 
     # What follows up to the worker's part is called with the lock held.
 
@@ -191,7 +193,7 @@ class CudaStream(Queue, Stream):
     def _replay(self, works: Sequence[tuple[int, Work]], key: object) -> bool:
         """Queues work as a graph; whether there is one."""
         self.device.use()
-        self._times.alone = self.lane.times
+        self.landing.times.alone = self.lane.times
         graph = self.lane.graph(works, key)
         if graph is None:
             return False
@@ -208,23 +210,23 @@ class CudaStream(Queue, Stream):
         submitted: int,
         event: Event | None,
         marks: Sequence[Mark] = (),
-    ) -> int:
-        """Notes what the GPU was given, up to now; the CUDA event that follows it."""
-        cuda = self._spare_events.pop() if self._spare_events else self._new_event()
+    ) -> Flight:
+        """Notes what the GPU was given, up to now, and lets an event follow it."""
+        cuda = self.landing.event()
         runtime.eventRecord(cuda, self.handle)
         checks, self.checks = self.checks, []
         flight = Flight(kind, at, submitted, cuda, event, checks, marks)
-        self._flights.append(flight)
-        if flight.is_awaited():
-            self._awaited += 1
-            self._changed.notify_all()
-        return cuda
+        self.landing.add(flight)
+        return flight
 
     def _record(self, at: int, event: Event) -> None:
         self.device.use()
         recording = _recording(event)
-        recording.cuda = self._fly("record", at, time.perf_counter_ns(), event)
         recording.stream = self
+        recording.flight = self._fly("record", at, time.perf_counter_ns(), event)
+        event.watch = partial(self.landing.watch, recording.flight, event)
+        if event.wanted:
+            self.landing.hurry(recording.flight)
         waiters, recording.waiters = recording.waiters, []
         for stream in waiters:
             stream._advance()
@@ -264,9 +266,9 @@ class CudaStream(Queue, Stream):
             if event.error is not None:
                 self._stop(head.at, Cancelled("the run was cancelled"))
                 return True
-        elif recording.cuda is not None:
+        elif recording.flight is not None:
             self.device.use()
-            runtime.streamWaitEvent(self.handle, recording.cuda)
+            runtime.streamWaitEvent(self.handle, recording.flight.cuda)
         else:
             if not head.subscribed:
                 head.subscribed = True
@@ -288,11 +290,6 @@ class CudaStream(Queue, Stream):
             self._fail(at, error)  # first, or those who wait for the work would fail before it
         self.cancel(error)
 
-    def _new_event(self) -> int:
-        cuda: int = runtime.eventCreateWithFlags(_BLOCKING)
-        self._all_events.append(cuda)
-        return cuda
-
     # The worker's part.
 
     def _loop(self) -> None:
@@ -301,41 +298,34 @@ class CudaStream(Queue, Stream):
             if isinstance(item, _Operation):
                 self._run_blocking(item)
             else:
-                self._land(item)
+                self.landing.land(item)
 
-    def _next(self) -> list[Flight] | _Operation | None:
+    def _next(self) -> Flight | _Operation | None:
         """What to wait for, or to run here, next: what was queued first comes first."""
+        flights = self.landing.flights
         late = False
         with _lock:
             while True:
                 if self._error is None:
                     self._advance()
-                if self._flights and (late or self._must_land()):
-                    return self._some_flights()
+                if flights and (late or self._must_land()):
+                    return self.landing.next()
                 if self._operations and self._operations[0].blocks:
                     return self._operations[0]
-                if self._closing and not self._flights:
+                if self._closing and not flights:
                     return None
-                late = not self._changed.wait(_LEISURE if self._flights else None)
+                late = not self._changed.wait(_LEISURE if flights else None)
 
     def _must_land(self) -> bool:
         """Whether to follow the GPU at once: else the thread that queues has Python to itself."""
         return bool(
-            self._awaited
+            self.landing.urgent
+            or self.landing.waiting
             or self._operations
             or self._closing
             or self._error is not None
-            or len(self._flights) > _TOGETHER
+            or len(self.landing.flights) > _TOO_MANY
         )
-
-    def _some_flights(self) -> list[Flight]:
-        """The next flights up to one that others may be waiting for: they land together."""
-        found = []
-        for flight in self._flights:
-            found.append(flight)
-            if flight.event is not None or flight.checks or len(found) == _TOGETHER:
-                break
-        return found
 
     def _run_blocking(self, operation: _Operation) -> None:
         assert operation.work is not None
@@ -345,7 +335,7 @@ class CudaStream(Queue, Stream):
             operation.work()
             runtime.streamSynchronize(self.handle)
             self.run_checks()
-            self._times.tell_host(operation.at, start)
+            self.landing.times.tell_host(operation.at, start)
         except BaseException as error:  # told to the engine, which ends the run
             self._stop(operation.at, error)
         finally:
@@ -353,37 +343,6 @@ class CudaStream(Queue, Stream):
         with _lock:
             if self._operations and self._operations[0] is operation:
                 self._operations.popleft()
-            self._changed.notify_all()
-
-    def _land(self, flights: list[Flight]) -> None:
-        """Waits for the last of what the GPU was given, and tells of all."""
-        last = flights[-1]
-        failed = flights[0].first()  # whatever the GPU says: it does not say which of them it was
-
-        def note(at: int) -> None:
-            nonlocal failed
-            failed = at
-
-        try:
-            runtime.eventSynchronize(last.cuda)
-            failed = last.at
-            if self._error is None:
-                if last.kind == "wait" and last.event is not None:
-                    last.event.wait()  # it has passed, but may have failed
-                for flight in flights:
-                    self._times.tell(flight)
-                if last.checks:
-                    last.run_checks(note)
-        except BaseException as error:  # told to the engine, which ends the run
-            self._stop(failed, error)
-        if last.kind == "record" and last.event is not None:
-            last.event.complete(self._error)
-        with _lock:
-            for flight in flights:
-                self._flights.popleft()
-                self._awaited -= flight.is_awaited()
-                if flight.kind != "record" and flight.cuda != self._times.base:
-                    self._spare_events.append(flight.cuda)
             self._changed.notify_all()
 
 

@@ -1,0 +1,220 @@
+"""What a stream has given to the GPU, until it has passed and that has been told.
+
+To land work is to look whether it failed, to tell when it ran, and to complete its event. Nobody
+hurries to do it, for it takes Python from the threads that queue work: a thread of the program that
+waits for an event looks at the GPU itself, goes on as soon as the event has passed, and lands other
+work while it has nothing better to do. What is left to the streams' workers lands in their leisure,
+except for what somebody is blocked by.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from cupy.cuda import runtime
+
+from zkrun.devices.base import Clock, Event
+from zkrun.devices.cuda.flights import NOT_READY, Flight, Times
+
+__all__ = ["Landing"]
+
+_BLOCKING = 1  # threads that wait for an event sleep
+_TOGETHER = 256  # flights that land together
+_FEW = 8  # that land while a thread waits for another one
+_PAUSE = 20e-6  # seconds between two looks at an event, beside what the system adds
+
+
+class _Shared:
+    """Of all streams of the process."""
+
+    def __init__(self) -> None:
+        # Held by who lands: who lands a wait may land what it waited for, on another stream.
+        self.landing = threading.RLock()
+        self.open: list[Landing] = []
+        self.unchecked = 0  # flights that may have failed in a way that only the host can see
+
+
+_shared = _Shared()
+
+
+class Landing:
+    """The flights of one stream. `changed` is the condition that guards what is queued on any.
+
+    `stop(at, error)` ends the stream, and `error()` is what has ended it.
+    """
+
+    def __init__(
+        self,
+        changed: threading.Condition,
+        stop: Callable[[int, BaseException], None],
+        error: Callable[[], BaseException | None],
+    ) -> None:
+        self._changed = changed
+        self._stop, self._error = stop, error
+        self._spare_events: list[int] = []
+        self._all_events: list[int] = []
+        self._synchronized: Flight | None = None  # by the worker
+        self.flights: deque[Flight] = deque()
+        self.urgent = 0  # flights that somebody is blocked by
+        self.waiting = 0  # threads that wait until there are no flights
+        self.times: Times
+
+    def begin(self, clock: Clock, stream: int) -> None:
+        """Before the first flight: times are told to a clock, and measured from now on."""
+        self.times = Times(clock, self.event(), stream)
+        with self._changed:
+            _shared.open.append(self)
+
+    # With `changed` held.
+
+    def add(self, flight: Flight) -> None:
+        """Notes what the GPU was given."""
+        self.flights.append(flight)
+        _shared.unchecked += bool(flight.checks)
+
+    def hurry(self, flight: Flight) -> None:
+        """Makes the worker land it at once."""
+        flight.urgent = True
+        self.urgent += 1
+        self._changed.notify_all()
+
+    def event(self) -> int:
+        """A CUDA event for the next flight."""
+        if self._spare_events:
+            return self._spare_events.pop()
+        cuda: int = runtime.eventCreateWithFlags(_BLOCKING)
+        self._all_events.append(cuda)
+        return cuda
+
+    def next(self) -> Flight:
+        """The last of the flights that land together: up to one that somebody is blocked by."""
+        for number, flight in enumerate(self.flights):
+            if flight.urgent or number == _TOGETHER:
+                break
+        return flight
+
+    # By the stream's worker.
+
+    def land(self, last: Flight) -> None:
+        """Waits for a flight, and lands all up to it."""
+        with self._changed:
+            if last.landed:
+                return
+            self._synchronized = last
+        try:
+            runtime.eventSynchronize(last.cuda)
+        except BaseException as error:  # whatever the GPU says: not which of them it was
+            with self._changed:
+                first = self.flights[0] if self.flights else last
+            self._stop(first.first(), error)
+        self._finish_up_to(last)
+        with self._changed:
+            self._synchronized = None
+            self._reuse(last)
+
+    # By any thread.
+
+    def watch(self, flight: Flight, event: Event | None = None) -> None:
+        """Blocks until a flight has landed, or only until its event has completed, or until the
+        stream has failed. Leaves failures of the GPU to the worker."""
+        while not flight.landed and self._error() is None:
+            if event is not None and event.is_complete():
+                return
+            status = _status(flight)
+            if status == 0 and event is not None and not _shared.unchecked:
+                event.complete()
+            elif status == 0:
+                self._finish_up_to(flight)
+            elif status != NOT_READY:
+                return
+            elif not _land_some():
+                time.sleep(_PAUSE)
+
+    def _finish_up_to(self, last: Flight) -> None:
+        """Lands flights that have passed, or never will since the run has failed."""
+        with _shared.landing:
+            count = 0
+            while not last.landed:
+                self._finish(self.flights[count])
+                count += 1
+            if count:
+                with self._changed:
+                    for _ in range(count):
+                        self._let_go(self.flights.popleft())
+                    if self.waiting:
+                        self._changed.notify_all()
+
+    def _finish(self, flight: Flight) -> None:
+        failed = flight.at
+
+        def note(at: int) -> None:
+            nonlocal failed
+            failed = at
+
+        try:
+            if self._error() is None:
+                if flight.kind == "wait" and flight.event is not None:
+                    _finish_awaited(flight.event)
+                self.times.tell(flight)
+                flight.run_checks(note)
+        except BaseException as error:  # told to the engine, which ends the run
+            self._stop(failed, error)
+        if flight.kind == "record" and flight.event is not None:
+            flight.event.complete(self._error())
+        flight.landed = True
+
+    def _let_go(self, flight: Flight) -> None:
+        self.urgent -= flight.urgent
+        _shared.unchecked -= bool(flight.checks)
+        if flight is not self._synchronized:
+            self._reuse(flight)
+
+    def _reuse(self, flight: Flight) -> None:
+        """Its CUDA event may follow other work, unless others wait for it or measure from it."""
+        if flight.kind != "record" and flight.cuda != self.times.base:
+            self._spare_events.append(flight.cuda)
+
+    def close(self) -> None:
+        """Gives the events back, when all has passed."""
+        with self._changed:
+            if self in _shared.open:
+                _shared.open.remove(self)
+        for cuda in self._all_events:
+            runtime.eventDestroy(cuda)
+
+
+def _finish_awaited(event: Event) -> None:
+    """Raises Cancelled if what the GPU has waited for has failed."""
+    recording = event.native
+    if _shared.unchecked and recording is not None and recording.flight is not None:
+        recording.stream.landing._finish_up_to(recording.flight)
+    event.check()
+
+
+def _land_some() -> bool:
+    """Lands a few flights that have passed, of any stream; whether there were any."""
+    if not _shared.landing.acquire(blocking=False):
+        return False
+    try:
+        for landing in tuple(_shared.open):
+            count = min(len(landing.flights), _FEW)
+            while count and _status(landing.flights[count - 1]) != 0:
+                count //= 2
+            if count:
+                landing._finish_up_to(landing.flights[count - 1])
+                return True
+        return False
+    finally:
+        _shared.landing.release()
+
+
+def _status(flight: Flight) -> int:
+    """What the driver says of it: 0 where it has passed."""
+    try:
+        status: int = runtime.eventQuery(flight.cuda)
+    except runtime.CUDARuntimeError as error:
+        status = error.status
+    return status
