@@ -59,7 +59,7 @@ DIGIT_THREADS = 256
 DIGIT_BLOCKS = 8  # a multiprocessor
 MERGE_THREADS = 128
 SUM_THREADS = 64
-TEAM_LANES = 4
+ADD_THREADS = 128
 
 
 class DeviceArray(Protocol):
@@ -380,7 +380,7 @@ class _Launches:
         self.launch(
             "add_windows",
             (plan.vectors, 1),
-            -(-TEAM_LANES * plan.windows // 32) * 32,
+            ADD_THREADS,
             RESULTS.pack(*results, *[0] * (VECTORS_AT_ONCE - len(results))),
             bit_sums,
             points,

@@ -159,38 +159,53 @@ __device__ __forceinline__ Fp2<F> invert(const Fp2<F>& a) {
   return {a.c0 * scale, -(a.c1 * scale)};
 }
 
-// results[vector] = sum over windows w of 2^(c w) (all[w] + sum of 2^t sums[w, t]), with a team of
-// lanes a window first, of at most 32 windows. One block a vector, of `windows` teams, in whole
-// warps.
+constexpr uint32_t add_threads = 32 * team_lanes;
+
+// results[vector] = sum over windows w of 2^(c w) (all[w] + sum of 2^t sums[w, t]), for at most 32
+// windows: with a team of lanes for each window first, or several, each for a part of the bits, as
+// far as the block reaches. One block a vector.
 //
 // Stack frame of add_windows<*>: the operations of a team are calls, with points in memory.
 // Spills in add_windows<G2<Bls12381>>: an addition needs more than 255 registers, once a result.
 template <class Group>
-__global__ void __launch_bounds__(32 * team_lanes)
+__global__ void __launch_bounds__(add_threads)
     add_windows(Results<Group> results, const Xyzz<typename Group::Field>* sums,
                 const Xyzz<typename Group::Field>* all, uint32_t windows, uint32_t window_bits) {
   using Point = Xyzz<typename Group::Field>;
-  __shared__ Point window_sums[32];
+  __shared__ Point window_sums[32];  // of parts by windows
   const uint32_t vector = blockIdx.x, bits = window_bits - 1;
-  {
-    const uint32_t own = min(threadIdx.x / team_lanes, windows - 1);
-    const uint32_t window = vector * windows + own;
+  // Whole warps take the same part: all lanes of a warp go through the same operations.
+  const uint32_t lanes = (team_lanes * windows + 31) / 32 * 32, parts = add_threads / lanes;
+  const uint32_t part = threadIdx.x / lanes, own = threadIdx.x % lanes / team_lanes;
+  const uint32_t window = vector * windows + min(own, windows - 1);
+  const bool writes = own < windows && threadIdx.x % team_lanes == 0;
+  if (part < parts) {
+    const uint32_t each = (bits + parts - 1) / parts;
+    const uint32_t low = min(part * each, bits), high = min(low + each, bits);
     Point sum = Point::infinity();
     ZK_NO_UNROLL
-    for (uint32_t t = bits; t-- > 0;) {
-      sum = team::add(team::dbl(sum), load(sums + window * bits + t));
+    for (uint32_t t = high; t-- > low;) {
+      const Point next = load(sums + window * bits + t);
+      sum = t + 1 == high ? next : team::add(team::dbl(sum, 1), next);
     }
-    sum = team::add(sum, load(all + window));
-    if (threadIdx.x == own * team_lanes) window_sums[own] = sum;
+    sum = part == 0 ? team::add(sum, load(all + window)) : team::dbl(sum, low);
+    if (writes) window_sums[part * windows + own] = sum;
+  }
+  __syncthreads();
+  if (part == 0 && parts > 1) {
+    Point sum = window_sums[min(own, windows - 1)];
+    ZK_NO_UNROLL
+    for (uint32_t k = 1; k < parts; k++) {
+      sum = team::add(sum, window_sums[k * windows + min(own, windows - 1)]);
+    }
+    if (writes) window_sums[own] = sum;
   }
   __syncthreads();
   if (threadIdx.x >= 32) return;
   Point sum = window_sums[windows - 1];
   ZK_NO_UNROLL
   for (uint32_t window = windows - 1; window-- > 0;) {
-    ZK_NO_UNROLL
-    for (uint32_t t = 0; t < window_bits; t++) sum = team::dbl(sum);
-    sum = team::add(sum, window_sums[window]);
+    sum = team::add(team::dbl(sum, window_bits), window_sums[window]);
   }
   if (threadIdx.x != 0) return;
   Affine<typename Group::Field> result = Affine<typename Group::Field>::infinity();

@@ -45,19 +45,29 @@ __device__ __forceinline__ T from_member(const T& value, int source) {
 }
 
 // The formulas are those of group.hpp.
+
+// 2^count point. Each member keeps one coordinate, y, x, zz and zzz in this order, and gets no more
+// of the others than it multiplies by.
 template <class F>
-__device__ __noinline__ Xyzz<F> dbl(const Xyzz<F>& point) {
-  const F u = point.y.dbl();
-  const F first = choose(u, point.x, u, u);
-  const F squares = first * first;
-  const F v = from_member(squares, 0), x_squared = from_member(squares, 1);
-  const F m = x_squared.dbl() + x_squared;
-  const F second = choose(u, point.x, point.zz, m) * choose(v, v, v, m);
-  const F w = from_member(second, 0), s = from_member(second, 1);
-  const F x3 = from_member(second, 3) - s.dbl();
-  const F third = choose(w, m, w, w) * choose(point.zzz, s - x3, point.y, w);
-  return {x3, from_member(third, 1) - from_member(third, 2), from_member(second, 2),
-          from_member(third, 0)};
+__device__ __noinline__ Xyzz<F> dbl(const Xyzz<F>& point, uint32_t count) {
+  const uint32_t role = member();
+  const bool has_y = role == 0, has_x = role == 1, has_zzz = role == 3;
+  F own = choose(point.y, point.x, point.zz, point.zzz);
+  ZK_NO_UNROLL
+  for (uint32_t i = 0; i < count; i++) {
+    const F factor = has_y ? own.dbl() : own;
+    const F first = factor.square();  // v = (2 y)^2, x^2
+    const F v = from_member(first, has_zzz ? 1 : 0);
+    const F x_squared = has_x ? first : v;  // of those who have x or zzz
+    const F m = x_squared.dbl() + x_squared;
+    const F second = (has_zzz ? m : factor) * (has_zzz ? m : v);  // w = 2 y v, s = x v, zz v, m^2
+    const F other = from_member(second, has_x ? 3 : 0);           // w, and m^2 for who has x
+    const F x3 = other - second.dbl();
+    const F third = (has_x ? m : has_zzz ? other : second) * (has_x ? second - x3 : own);
+    const F y3 = from_member(third, 1) - third;  // m (s - x3) - w y
+    own = has_y ? y3 : has_x ? x3 : has_zzz ? third : second;
+  }
+  return {from_member(own, 1), from_member(own, 0), from_member(own, 2), from_member(own, 3)};
 }
 
 template <class F>
@@ -77,7 +87,7 @@ __device__ __noinline__ Xyzz<F> add(const Xyzz<F>& a, const Xyzz<F>& b) {
   const bool same_x = p.is_zero() && !a.is_infinity() && !b.is_infinity();
   // Every lane of the warp must come along to where lanes exchange values.
   if (__any_sync(~0u, same_x)) {
-    const Xyzz<F> twice = dbl(a);
+    const Xyzz<F> twice = dbl(a, 1);
     if (same_x) sum = r.is_zero() ? twice : Xyzz<F>::infinity();
   }
   if (a.is_infinity()) sum = b;
