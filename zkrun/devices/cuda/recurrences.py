@@ -130,15 +130,16 @@ def evaluate(call: Call, device: CudaDevice) -> Launch:
 
 def batch_invert(call: Call, device: CudaDevice) -> Launch:
     invert_runs = kernels(inversion_unit(call.curve))["invert_runs"]
+    n = length(call.mutable[0])
+    stride = blocks(n, min(max(n // _RUNS, _SHORTEST_RUN), _LONGEST_RUN))
+    grid, threads = blocks(stride, _INVERSION_THREADS), _INVERSION_THREADS
+    pack = struct.Struct("<2Q").pack
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (a,) = mutable
-        if not a.length:
-            return
-        run = min(max(a.length // _RUNS, _SHORTEST_RUN), _LONGEST_RUN)
-        stride = blocks(a.length, run)
-        payload = view(a) + struct.pack("<2Q", queue.scratch(a.length * _ITEM), stride)
-        invert_runs(queue.handle, blocks(stride, _INVERSION_THREADS), _INVERSION_THREADS, payload)
+        if n:
+            payload = view(a) + pack(queue.scratch(n * _ITEM), stride)
+            invert_runs(queue.handle, grid, threads, payload)
 
     return launch
 
