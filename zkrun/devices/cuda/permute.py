@@ -1,4 +1,4 @@
-"""halo2's lookup permutation: permute.cuh, sort.cuh and sort_runs.cuh."""
+"""halo2's lookup permutation: permute.cuh, and the sort in sort.cuh and sort_runs.cuh."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def permute(call: Call, device: CudaDevice) -> Launch:
         job = b"".join(map(view, mutable)) + sorting + rest
         runtime.memsetAsync(state, 0, layout.records, stream)
         sort_by_keys(stream, *sort_grid, sorting, tiles.sort_shared)
-        found["find_unordered"](stream, runs, _RUN_THREADS, sorting)
+        found["list_alike"](stream, runs, _RUN_THREADS, sorting)
         found["order_runs"](stream, min(runs, _RUN_BLOCKS), _RUN_THREADS, sorting)
         sort_by_integers(stream, *sort_grid, sorting, tiles.sort_shared)
         match(stream, *match_grid, job)

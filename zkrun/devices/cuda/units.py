@@ -139,9 +139,7 @@ def inversion_unit(curve: Curve) -> Unit:
 def permutation_unit(curve: Curve) -> Unit:
     """The kernels of permute.cuh and what it includes, over the curve's scalar field."""
     field = field_type(curve, "scalar")
-    kernels = [
-        (name, f"{name}<{field}>") for name in ("find_unordered", "order_runs", "place_left")
-    ]
+    kernels = [(name, f"{name}<{field}>") for name in ("list_alike", "order_runs", "place_left")]
     for length in ("short", "long"):
         for name, run in (
             *(("sort_by_keys", "sort_run"), ("sort_by_integers", "sort_run")),

@@ -6,14 +6,14 @@
 // the last one backwards, which is where halo2_proofs' permute_expression_pair puts them.
 #pragma once
 
+#include "listing.cuh"
+#include "lookup_table.cuh"
 #include "sort.cuh"
 #include "sort_runs.cuh"
 #include "whole_sectors.cuh"
 
 namespace zkrun {
 
-inline constexpr int match_threads = 256;
-inline constexpr int match_warps = match_threads / 32;
 // Rows of a thread: few where tiles would not be enough for all multiprocessors.
 inline constexpr int short_match_run = 2, long_match_run = 8;
 inline constexpr int match_batch = 4;  // of which so many at once, at most
@@ -46,133 +46,6 @@ struct Permutation {
   __device__ __forceinline__ uint32_t* repeated() const { return sorting.spare(0); }
   // The rows of t whose values are left over, these ascending.
   __device__ __forceinline__ uint32_t* left() const { return sorting.spare(1); }
-};
-
-// Of the places of a tile, in rows of match_threads, a thread's are some of those listed: where
-// each of them goes in the list of all tiles.
-template <int run>
-struct Listing {
-  static constexpr int groups = run * match_warps;
-  static constexpr int each = groups / 32 == 0 ? 1 : groups / 32;  // of a lane
-
-  uint32_t counts[groups];
-  uint32_t before, all;  // up to the tile, without it and with it
-
-  // Bit k of `listed`: whether the thread's place in row k is listed. Calls put(k, number) for
-  // those, and returns how many there are up to this tile. All threads of a block must call it.
-  template <class Put>
-  __device__ __forceinline__ uint32_t list(uint32_t listed, uint32_t* statuses, uint32_t tile,
-                                           Put put) {
-    const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    ZK_UNROLL
-    for (int k = 0; k < run; k++) {
-      const uint32_t votes = __ballot_sync(~0u, listed >> k & 1);
-      if (lane == 0) counts[k * match_warps + warp] = __popc(votes);
-    }
-    __syncthreads();
-    if (warp == 0) {
-      uint32_t own = 0;
-      if (lane * each < groups) {
-        ZK_UNROLL
-        for (int i = 0; i < each; i++) {
-          const uint32_t count = counts[lane * each + i];
-          counts[lane * each + i] = own;
-          own += count;
-        }
-      }
-      const uint32_t sum = sum_up_lanes(own);
-      if (lane * each < groups) {
-        ZK_UNROLL
-        for (int i = 0; i < each; i++) counts[lane * each + i] += sum - own;
-      }
-      if (lane == 31 && tile != 0) write_status(statuses + tile, tell_own(sum));
-      const uint32_t others = look_back_together(statuses, tile);
-      if (lane == 31) {
-        write_status(statuses + tile, tell_all(others + sum));
-        before = others;
-        all = others + sum;
-      }
-    }
-    __syncthreads();
-    ZK_UNROLL
-    for (int k = 0; k < run; k++) {
-      const bool is_listed = listed >> k & 1;
-      const uint32_t votes = __ballot_sync(~0u, is_listed);
-      const uint32_t number =
-          before + counts[k * match_warps + warp] + __popc(votes & ((1u << lane) - 1));
-      if (is_listed) put(k, number);
-    }
-    return all;
-  }
-};
-
-// By a warp: how many of sorted records have keys below `key`, or up to it.
-__device__ __forceinline__ uint32_t count_keys(const uint64_t* records, uint32_t count,
-                                               uint32_t key, bool up_to) {
-  const uint32_t lane = threadIdx.x % 32;
-  uint32_t low = 0, high = count;  // the answer is between them
-  while (low < high) {
-    const uint32_t step = (high - low + 31) / 32;
-    const uint32_t place = low + lane * step;  // below 2^31 + 2^31
-    bool counts_too = false;
-    if (place < high) {
-      const uint32_t other = key_of(records[place]);
-      counts_too = other < key || (up_to && other == key);
-    }
-    const uint32_t many = __popc(__ballot_sync(~0u, counts_too));
-    if (many == 0) return low;
-    const uint32_t last = low + (many - 1) * step;  // counts, and the next one looked at does not
-    if (last + step < high) high = last + step;
-    low = last + 1;
-  }
-  return low;
-}
-
-// The table, as the rows of a tile look for their values in it.
-template <class F>
-struct Table {
-  DeviceView<F> elements;
-  const uint64_t* records;
-  uint32_t begin, end;   // where keys of the tile are
-  const uint32_t* keys;  // copied to shared memory, or null
-
-  __device__ __forceinline__ uint32_t key(uint32_t place) const {
-    return keys != nullptr ? keys[place - begin] : key_of(records[place]);
-  }
-
-  // The first record with a key, or `end`.
-  __device__ __forceinline__ uint32_t find_key(uint32_t wanted) const {
-    uint32_t low = begin, high = end;
-    while (low < high) {
-      const uint32_t middle = low + (high - low) / 2;
-      if (key(middle) < wanted) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low < end && key(low) == wanted ? low : end;
-  }
-
-  // The first record of an element with that key, or `end`.
-  __device__ __forceinline__ uint32_t find_element(uint32_t wanted, const F& x) const {
-    uint32_t low = find_key(wanted);
-    if (low == end || load(elements.at(row_of(records[low]))) == x) return low;
-    if (wanted < first_shared_key) return end;
-    const Integer integer = integer_of(x);
-    uint32_t high = end;
-    while (low < high) {
-      const uint32_t middle = low + (high - low) / 2;
-      const uint64_t record = records[middle];
-      if (key_of(record) == wanted && is_below(integer_of(elements, record), integer)) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    if (low == end || key(low) != wanted) return end;
-    return load(elements.at(row_of(records[low]))) == x ? low : end;
-  }
 };
 
 // a', and t' where a value first occurs; takes those values from the table, and lists the other
@@ -246,26 +119,27 @@ __global__ void __launch_bounds__(match_threads, 4) match_rows(const Permutation
     for (int k = 0; k < batch; k++) {
       const uint32_t row = start + (first + k) * match_threads + threadIdx.x;
       const uint32_t bit = 1u << (first + k);
-      F* targets[2] = {nullptr, nullptr};
-      F x = F::zero();
-      if (row < count) {
-        x = load(sorting.input.at(rows[k]));
-        targets[0] = job.permuted_a.at(row);
-        if (((repeated | others) & bit) == 0) {
-          const bool repeats = alike & bit;
-          const F y = load(repeats ? sorting.input.at(partners[k]) : sorting.table.at(partners[k]));
-          if (x != y) {
-            others |= bit;
-          } else if (repeats) {
-            repeated |= bit;
-          } else {
-            sorting.taken[places[k]] = 1;
-            targets[1] = job.permuted_t.at(row);
-          }
+      const bool compares = row < count && ((repeated | others) & bit) == 0;
+      const bool repeats = alike & bit;
+      const F* const source = row < count ? sorting.input.at(rows[k]) : nullptr;
+      const F* partner = nullptr;
+      if (compares) {
+        partner = repeats ? sorting.input.at(partners[k]) : sorting.table.at(partners[k]);
+      }
+      const F x = load_whole_sectors(source), y = load_whole_sectors(partner);
+      bool first_of_value = false;
+      if (compares) {
+        if (x != y) {
+          others |= bit;
+        } else if (repeats) {
+          repeated |= bit;
+        } else {
+          sorting.taken[places[k]] = 1;
+          first_of_value = true;
         }
       }
-      store_whole_sectors(targets[0], x);
-      store_whole_sectors(targets[1], x);
+      store_whole_sectors(row < count ? job.permuted_a.at(row) : nullptr, x);
+      store_whole_sectors(first_of_value ? job.permuted_t.at(row) : nullptr, x);
     }
   }
   for (int k = 0; others >> k != 0; k++) {
@@ -317,13 +191,10 @@ __global__ void __launch_bounds__(match_threads) place_left(const Permutation<F>
   const uint32_t repeats = job.state->repeats;
   const uint64_t number = blockIdx.x * uint64_t{match_threads} + threadIdx.x;
   if (blockIdx.x * uint64_t{match_threads} >= repeats || *job.missing != 0) return;
-  F* target = nullptr;
-  F x = F::zero();
-  if (number < repeats) {
-    x = load(job.sorting.table.at(job.left()[repeats - 1 - number]));
-    target = job.permuted_t.at(job.repeated()[number]);
-  }
-  store_whole_sectors(target, x);
+  const bool any = number < repeats;
+  const F x = load_whole_sectors(
+      any ? job.sorting.table.at(job.left()[repeats - 1 - number]) : nullptr);
+  store_whole_sectors(any ? job.permuted_t.at(job.repeated()[number]) : nullptr, x);
 }
 
 }  // namespace zkrun

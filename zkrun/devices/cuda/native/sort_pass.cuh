@@ -32,8 +32,7 @@ struct Pass {
   const uint32_t* histogram;  // of the digit, over all records
   uint32_t* statuses;         // of each tile and value, at 0 before the pass
   uint32_t* next_statuses;    // those of the next pass
-  uint32_t tile, count;
-  uint32_t shift;  // of the digit, in the key
+  uint32_t count, shift;      // the latter: of the digit, in the key
 };
 
 // The sum of `count` over the threads before this one. All threads of the block must call it.
@@ -59,32 +58,34 @@ __device__ __forceinline__ uint32_t lanes_with(uint32_t digit) {
   return lanes;
 }
 
-// By a whole block. What lies behind the records of a last tile counts as digits of 255: it comes
-// last, and is not written.
+// The records of a tile, 32 neighbours of a warp after another. What lies behind the last one has
+// the digits 255: it comes last, and is not written.
 template <int run>
-__device__ __forceinline__ void sort_by_digit(PassMemory<run>& memory, const Pass& pass) {
+__device__ __forceinline__ void load_tile(uint64_t* records, const Pass& pass, uint32_t tile) {
+  const uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const uint32_t first = tile * (sort_threads * run) + warp * (32 * run) + lane;
+  const uint64_t* const source = pass.source + first;
+  ZK_UNROLL
+  for (int k = 0; k < run; k++) {
+    records[k] = first + 32 * k < pass.count ? __ldcg(source + 32 * k) : ~uint64_t{0};
+  }
+}
+
+// By a whole block, from the records of a tile. `learn` is called when there has been time for an
+// answer from memory, and `prepare` when the records are not needed any more, so that those of a
+// next tile may come meanwhile.
+template <int run, class Learn, class Prepare>
+__device__ __forceinline__ void sort_by_digit(PassMemory<run>& memory, const Pass& pass,
+                                              uint32_t tile, const uint64_t* records,
+                                              Learn learn, Prepare prepare) {
   constexpr uint32_t tile_records = sort_threads * run;
   const uint32_t thread = threadIdx.x, lane = thread % 32, warp = thread / 32;
-  const uint32_t start = pass.tile * tile_records;
-  uint64_t records[run];
-  const uint32_t first = start + warp * (32 * run) + lane;
-  const uint64_t* const source = pass.source + first;
-  const uint32_t left = pass.count - start;
-  if (left >= tile_records) {
-    ZK_UNROLL
-    for (int k = 0; k < run; k++) records[k] = __ldcg(source + 32 * k);
-  } else {
-    ZK_UNROLL
-    for (int k = 0; k < run; k++) {
-      records[k] = first + 32 * k < pass.count ? __ldcg(source + 32 * k) : ~uint64_t{0};
-    }
-  }
 
   // Ranks among the records of the warp, which keep their order.
   uint32_t* const own_counts = memory.counts[warp];
   for (uint32_t value = lane; value < values; value += 32) own_counts[value] = 0;
   __syncwarp();
-  uint32_t ranks[run / 2];  // two in a word
+  uint32_t ranks[(run + 1) / 2];  // two in a word
   ZK_UNROLL
   for (int k = 0; k < run; k++) {
     const uint32_t digit = digit_of(records[k], pass.shift);
@@ -100,6 +101,7 @@ __device__ __forceinline__ void sort_by_digit(PassMemory<run>& memory, const Pas
       ranks[k / 2] |= rank << 16;
     }
   }
+  learn();
   __syncthreads();
 
   // A thread for each value: where the records with it begin, in the tile and among all.
@@ -111,15 +113,12 @@ __device__ __forceinline__ void sort_by_digit(PassMemory<run>& memory, const Pas
       memory.counts[w][thread] = own;
       own += count;
     }
-    if (pass.tile != 0) write_status(pass.statuses + pass.tile * values + thread, tell_own(own));
+    if (tile != 0) write_status(pass.statuses + tile * values + thread, tell_own(own));
   }
   const uint32_t local_start = sum_before(own, memory.warp_sums);
-  if (thread < values) {
-    ZK_UNROLL
-    for (int w = 0; w < sort_warps; w++) memory.counts[w][thread] += local_start;
-  }
+  if (thread < values) memory.starts[thread] = local_start;
   uint32_t before = 0;
-  if (pass.tile == 0) {
+  if (tile == 0) {
     before = thread < values ? __ldcg(pass.histogram + thread) : 0;
     before = sum_before(before, memory.warp_sums);
   } else {
@@ -130,17 +129,23 @@ __device__ __forceinline__ void sort_by_digit(PassMemory<run>& memory, const Pas
   ZK_UNROLL
   for (int k = 0; k < run; k++) {
     const uint32_t rank = ranks[k / 2] >> (k % 2 * 16) & 0xffff;
-    memory.records[own_counts[digit_of(records[k], shift)] + rank] = records[k];
+    const uint32_t digit = digit_of(records[k], shift);
+    memory.records[memory.starts[digit] + own_counts[digit] + rank] = records[k];
   }
+  prepare();
+  __syncthreads();
   if (thread < values) {
-    if (pass.tile != 0) before = look_back(pass.statuses + thread, values, pass.tile);
-    write_status(pass.statuses + pass.tile * values + thread, tell_all(before + own));
-    pass.next_statuses[pass.tile * values + thread] = 0;
+    if (tile != 0) before = look_back(pass.statuses + thread, values, tile);
+    write_status(pass.statuses + tile * values + thread, tell_all(before + own));
+    pass.next_statuses[tile * values + thread] = 0;
     memory.starts[thread] = before - local_start;
   }
   __syncthreads();
-  const uint32_t end = left < tile_records ? left : tile_records;
-  for (uint32_t i = thread; i < end; i += sort_threads) {
+  const uint32_t left = pass.count - tile * tile_records;
+#pragma unroll 4
+  for (int k = 0; k < run; k++) {
+    const uint32_t i = k * sort_threads + thread;
+    if (i >= left) break;
     const uint64_t record = memory.records[i];
     pass.target[memory.starts[digit_of(record, pass.shift)] + i] = record;
   }

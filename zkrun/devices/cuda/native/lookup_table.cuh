@@ -1,0 +1,77 @@
+// Searching the sorted table of a lookup.
+#pragma once
+
+#include "sort_records.cuh"
+
+namespace zkrun {
+
+// By a warp: how many of sorted records have keys below `key`, or up to it.
+__device__ __forceinline__ uint32_t count_keys(const uint64_t* records, uint32_t count,
+                                               uint32_t key, bool up_to) {
+  const uint32_t lane = threadIdx.x % 32;
+  uint32_t low = 0, high = count;  // the answer is between them
+  while (low < high) {
+    const uint32_t step = (high - low + 31) / 32;
+    const uint32_t place = low + lane * step;  // below 2^31 + 2^31
+    bool counts_too = false;
+    if (place < high) {
+      const uint32_t other = key_of(records[place]);
+      counts_too = other < key || (up_to && other == key);
+    }
+    const uint32_t many = __popc(__ballot_sync(~0u, counts_too));
+    if (many == 0) return low;
+    const uint32_t last = low + (many - 1) * step;  // counts, and the next one looked at does not
+    if (last + step < high) high = last + step;
+    low = last + 1;
+  }
+  return low;
+}
+
+// The table, as the rows of a tile look for their values in it.
+template <class F>
+struct Table {
+  DeviceView<F> elements;
+  const uint64_t* records;
+  uint32_t begin, end;   // where keys of the tile are
+  const uint32_t* keys;  // copied to shared memory, or null
+
+  __device__ __forceinline__ uint32_t key(uint32_t place) const {
+    return keys != nullptr ? keys[place - begin] : key_of(records[place]);
+  }
+
+  // The first record with a key, or `end`.
+  __device__ __forceinline__ uint32_t find_key(uint32_t wanted) const {
+    uint32_t low = begin, high = end;
+    while (low < high) {
+      const uint32_t middle = low + (high - low) / 2;
+      if (key(middle) < wanted) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low < end && key(low) == wanted ? low : end;
+  }
+
+  // The first record of an element with that key, or `end`.
+  __device__ __forceinline__ uint32_t find_element(uint32_t wanted, const F& x) const {
+    uint32_t low = find_key(wanted);
+    if (low == end || load(elements.at(row_of(records[low]))) == x) return low;
+    if (wanted < first_shared_key) return end;
+    const Integer integer = integer_of(x);
+    uint32_t high = end;
+    while (low < high) {
+      const uint32_t middle = low + (high - low) / 2;
+      const uint64_t record = records[middle];
+      if (key_of(record) == wanted && is_below(integer_of(elements, record), integer)) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    if (low == end || key(low) != wanted) return end;
+    return load(elements.at(row_of(records[low]))) == x ? low : end;
+  }
+};
+
+}  // namespace zkrun
