@@ -1,4 +1,4 @@
-// Lists of some of the places of an array, in order, made in one pass over tiles (running_sums.cuh).
+// Lists of some of the places of an array, in order, in one pass over tiles (running_sums.cuh).
 #pragma once
 
 #include "running_sums.cuh"
