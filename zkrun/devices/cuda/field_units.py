@@ -28,15 +28,8 @@ def field_unit(curve: Curve, kind: str) -> Unit:
 
 
 def group_unit(curve: Curve, group: str) -> Unit:
-    """``repeat_mixed_addition`` and ``multiples`` for one group."""
-    typ = group_type(curve, group)
-    return Unit(
-        SOURCE,
-        (
-            ("repeat_mixed_addition", f"repeat_mixed_addition<{typ}>"),
-            ("multiples", f"multiples<{typ}>"),
-        ),
-    )
+    """``multiples`` for one group."""
+    return Unit(SOURCE, (("multiples", f"multiples<{group_type(curve, group)}>"),))
 
 
 def _instance(verb: str, field: str, operation: str) -> tuple[str, str]:

@@ -55,26 +55,10 @@ __global__ void __launch_bounds__(256) repeat_field_operation(F* values, int rou
   store(place, x + y);
 }
 
-// Each thread adds `rounds` times the affine point of its place to a sum.
-//
-// Stack frame of repeat_mixed_addition<G2<Bls12381>>: that is where it spills.
-// Spills in repeat_mixed_addition<G2<Bls12381>>: a point and a sum have 144 words.
-template <class Group>
-__global__ void __launch_bounds__(128)
-    repeat_mixed_addition(Xyzz<typename Group::Field>* sums,
-                          const Affine<typename Group::Field>* points, int rounds) {
-  const uint64_t place = blockIdx.x * static_cast<uint64_t>(blockDim.x) + threadIdx.x;
-  Xyzz<typename Group::Field> sum = load(sums + place);
-  const Affine<typename Group::Field> point = load(points + place);
-  for (int i = 0; i < rounds; i++) sum = sum + point;
-  store(sums + place, sum);
-}
-
 // points[i] = (first + i) times the base.
 //
 // Stack frame of multiples<*>: the group law is a call, with operands in memory.
-// Spills in multiples<G2<*>>: two sums have 128 or 192 words, in 255 registers.
-// Spills in multiples<G1<Bn254>>: it prepares benches and tests, and nobody times it.
+// Spills in multiples<G2<Bls12381>>: two sums have 192 words, in 255 registers.
 template <class Group>
 __global__ void __launch_bounds__(128)
     multiples(Affine<typename Group::Field>* points, const Affine<typename Group::Field>* base,
