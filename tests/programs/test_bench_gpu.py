@@ -54,6 +54,12 @@ def test_prefixes_need_two_multiplications_an_element() -> None:
         assert limits.needs(call).bytes == call.signature.cost(call).bytes
 
 
+def test_a_permutation_needs_the_bytes_of_its_sort() -> None:
+    call, problems = resolve_call(FunctionEntry("permute", {"usable": 5}), BN254, [A, A], [A, A])
+    assert call is not None, problems
+    assert load_script("gpu_limits").needs(call).bytes == 5 * 352
+
+
 def test_transfers_and_host_on_a_virtual_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     transfers, host = load_script("gpu_transfer_cases"), load_script("gpu_host_cases")
     found = list(transfers.transfer_cases(4, "virtual"))
