@@ -26,14 +26,14 @@ INDIRECT = ("evaluate", "kate_division", "scan_mul", "batch_invert", "permute")
 # (`batch_invert`, whose products may be a tree) have no such price.
 PARALLEL = {"scan_mul": 2, "kate_division": 2}
 
-# Bytes that a row of the input, and one of the table, costs a `permute` that sorts by parts of keys;
-# its signature counts each operand once, which no sort gets by with. Elements that are read in
-# another order than they lie in count by their 32 bytes, though memory moves 64 for each.
+# Bytes that a row of the input, and one of the table, costs a `permute` that sorts by parts of
+# keys; its signature counts each operand once, which no sort gets by with. Elements that are read
+# in another order than they lie in count by their 32 bytes, though memory moves 64 for each. Passes
+# are by 8 bits: wider digits have counts and runs that a block's shared memory does not hold.
 PERMUTED_ROW = (
     32  # the element is read, for its key
     + 8  # a record is written: a key of 32 bits, which tells nearly all values apart, and the row
-    + 4 * 16  # it is read and written in four passes by 8 bits, the widest digits whose counts and
-    # runs fit the memory that a block shares
+    + 4 * 16  # it is read and written in each of four passes
     + 8  # it is read in order
     + 32  # the element is read in that order
     + 32  # a' or t' is written
