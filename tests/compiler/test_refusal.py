@@ -98,11 +98,66 @@ def test_what_is_said_to_do_does(graph: Graph, shares: tuple[int, int]) -> None:
             assert all(found.peak[device] <= nbytes for device, nbytes in enough.items())
 
 
+def test_a_gpu_that_is_too_small_does_not_hinder_a_larger_one() -> None:
+    """Everything was cut for the smaller one, and refused, though the larger alone would do."""
+    graph = place(transform())
+    alone = compile_graph(graph, virtual(gpu_0=2 * BYTES))
+    both = compile_graph(graph, virtual(gpu_0=2 * BYTES, gpu_1=64))
+    assert both.peak == {**alone.peak, "gpu:1": 0}
+    with pytest.raises(ResourceLimit, match="gpu:0: 65 bytes"):
+        compile_graph(graph, virtual(gpu_0=65, gpu_1=64))
+
+
 def commitment(points: int) -> Graph:
     builder = Builder("bn254")
     builder.inputs = {"f": Poly(points, "coefficients"), "bases": PointArray(points, "g1")}
     f, bases = (builder.add(op.Input(name)) for name in ("f", "bases"))
     return builder.graph(builder.add(op.call("msm"), [bases, f], source="mine.py:5"))
+
+
+def test_what_would_do_is_said_of_all_devices_together() -> None:
+    """The CPU was told what does with a GPU without a limit: with the GPU's own, more is summed
+    up on the CPU, whose kernels take memory for each thread."""
+    memory: dict[str, int | None] = {"gpu:0": 1000, "cpu": 1000}
+    with pytest.raises(ResourceLimit) as refused:
+        compile_graph(commitment(256), Machine(memory, gpu="virtual"))
+    enough = suggested(refused.value)
+    assert enough.keys() == memory.keys()
+    compile_graph(commitment(256), Machine({**memory, **enough}, gpu="virtual"))
+
+
+def test_what_would_do_is_said_of_two_gpus_together() -> None:
+    """The second GPU was told what does while the first has no limit."""
+    graph = commitment(1 << 10)
+    memory: dict[str, int | None] = {"gpu:0": 100 << 10, "gpu:1": 3 << 10, "cpu": None}
+    with pytest.raises(ResourceLimit) as refused:
+        compile_graph(graph, Machine(memory))
+    compile_graph(graph, Machine({**memory, **suggested(refused.value)}))
+
+
+def test_a_device_that_has_enough_once_the_others_have_is_not_named() -> None:
+    """It was told that as many bytes as it has would do."""
+    memory: dict[str, int | None] = {"gpu:0": 1000, "cpu": 1000}
+    with pytest.raises(ResourceLimit) as refused:
+        compile_graph(commitment(256), Machine(memory, gpu="virtual"))
+    enough = suggested(refused.value)
+    with pytest.raises(ResourceLimit) as refused:
+        compile_graph(commitment(256), Machine({**enough, "gpu:0": 1000}, gpu="virtual"))
+    assert suggested(refused.value).keys() == {"gpu:0"}
+
+
+def test_what_takes_the_scratch_of_kernels_or_is_the_largest_input_is_named() -> None:
+    """Only that the scratch, inputs and constants take more was said."""
+    with pytest.raises(ResourceLimit, match=r"With less, msm at mine.py:5 has no room\."):
+        compile_graph(commitment(256), Machine({"cpu": 100 << 10}))
+    builder = Builder("bn254")
+    builder.inputs = {"few": Poly(1, "coefficients"), "many": Poly(8, "coefficients")}
+    values = [
+        builder.add(op.Input(name), source=f"mine.py:{line}")
+        for line, name in enumerate(("few", "many"))
+    ]
+    with pytest.raises(ResourceLimit, match=r"the input many at mine.py:1 has no room\."):
+        compile_graph(builder.graph(tuple(values)), Machine({"cpu": 100}))
 
 
 def test_more_points_than_a_gpu_takes_at_once_are_cut() -> None:

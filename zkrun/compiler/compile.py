@@ -28,11 +28,34 @@ def compile_graph(graph: Graph, machine: Machine | None = None) -> Compiled:
     """
     machine = machine or Machine()
     _check_devices(graph, machine)
+    search = found = _searched(graph, machine)
+    fewer: Machine | None = machine
+    while found.best is None and (fewer := _without_smallest_gpus(graph, fewer)) is not None:
+        found = _searched(graph, fewer)
+    if found.best is None:
+        raise refusal(search)
+    found.best.peak = dict.fromkeys(machine.memory, 0) | found.best.peak
+    return found.best
+
+
+def _searched(graph: Graph, machine: Machine) -> Search:
     search = Search(graph, machine)
     _try_ways(search, large=len(graph.vertices) > _LARGE_GRAPH)
-    if search.best is None:
-        raise refusal(search)
-    return search.best
+    return search
+
+
+def _without_smallest_gpus(graph: Graph, machine: Machine) -> Machine | None:
+    """The machine without the GPUs that have less memory than others, for which everything would
+    be cut; None where there are none, or where the graph names one."""
+    limits = {
+        device: most for device in machine.computing if (most := machine.memory[device]) is not None
+    }
+    smallest = min(limits.values(), default=0)
+    left_out = {device for device, most in limits.items() if most == smallest}
+    named = {vertex.device for vertex in graph.vertices}
+    if not left_out or left_out == {*machine.computing} or left_out & named:
+        return None
+    return machine.without(left_out)
 
 
 def _check_devices(graph: Graph, machine: Machine) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -62,3 +62,8 @@ class Machine:
     def with_memory(self, device: str, nbytes: int | None) -> Machine:
         """The same machine with so much on one device."""
         return replace(self, memory={**self.memory, device: nbytes})
+
+    def without(self, devices: Collection[str]) -> Machine:
+        """The same machine without some devices."""
+        kept = {name: most for name, most in self.memory.items() if name not in devices}
+        return replace(self, memory=kept)

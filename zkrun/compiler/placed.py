@@ -74,12 +74,16 @@ def compile_placed(graph: Graph, machine: Machine) -> Compiled:
     memory = machine.memory
     calls, buffers = _with_buffers(_calls(graph), devices, machine)
     fixed = _workspaces(calls, devices, machine)
-    fixed["cpu"] = fixed.get("cpu", 0) + _held(graph)
+    held = _held(graph)
+    fixed["cpu"] = fixed.get("cpu", 0) + held
     budgets: dict[str, int | None] = {}
     for device, most in memory.items():
         taken = fixed.get(device, 0)
         if most is not None and taken > most:
-            raise DoesNotFit(device, taken)
+            if device == "cpu" and held > most:
+                raise DoesNotFit(device, taken, _largest_load(graph))
+            largest = _largest_workspace(calls, devices, machine, device)
+            raise DoesNotFit(device, taken, graph.vertices[largest])
         budgets[device] = None if most is None else (most - taken) // _PAGE * _PAGE
     _check_needs(graph, devices, budgets, buffers)
     if machine.disk:
@@ -250,6 +254,27 @@ def _workspaces(
         if call is not None:
             found.setdefault(device, []).append(call)
     return {device: machine.workspace(device, *some) for device, some in found.items()}
+
+
+def _largest_workspace(
+    calls: Sequence[Call | None], devices: Sequence[str], machine: Machine, device: str
+) -> int:
+    """The position of the call on a device that takes most beside its operands and buffers."""
+    taken = [
+        machine.workspace(device, call) if call is not None and place == device else -1
+        for call, place in zip(calls, devices, strict=True)
+    ]
+    return max(range(len(taken)), key=taken.__getitem__)
+
+
+def _largest_load(graph: Graph) -> Vertex | None:
+    """Of the inputs, constants and numbers that are taken the one of most bytes."""
+    loads = [vertex for vertex in graph.vertices if isinstance(vertex.operation, _LOADED)]
+
+    def nbytes(vertex: Vertex) -> int:
+        return types.size(memory_type(vertex.types[0]), graph.curve_record)
+
+    return max(loads, key=nbytes, default=None)
 
 
 def _pace(calls: Sequence[Call | None], devices: Sequence[str], rates: Rates) -> Pace:

@@ -22,34 +22,48 @@ _CLOSE = 16
 def refusal(search: Search) -> ResourceLimit:
     """What to tell of a search that found nothing: for each device that has too little, what would
     do, once the others have that."""
-    machine = search.machine
-    failure = search.failure
+    machine, fitting = search.machine, search
     short: list[str] = []
-    fitting: Search | None = None
-    while fitting is None or fitting.best is None:
-        assert failure is not None
-        assert machine.memory[failure.device] is not None, "without a limit everything fits"
-        short.append(failure.device)
-        machine = machine.with_memory(failure.device, None)
+    while fitting.best is None:
+        assert fitting.failure is not None
+        device = fitting.failure.device
+        assert machine.memory[device] is not None, "without a limit everything fits"
+        short.append(device)
+        machine = machine.with_memory(device, None)
         fitting = _tried(search, machine)
-        failure = fitting.failure
     found = []
     last = search.failure
-    for device in reversed(short):
+    for device in reversed(short):  # each with what those behind it in `short` will have
         given = search.machine.memory[device] or 0
-        least = max(given, fitting.least_bytes(device))
-        enough = max(fitting.best.peak[device], least)
-        while enough - least > max(enough // _CLOSE, 64):
-            middle = isqrt(least * enough) if least * 2 < enough else (least + enough) // 2
-            attempt = _tried(search, machine.with_memory(device, middle))
-            if attempt.best is not None:
-                enough = middle
-            else:
-                least, last = middle, attempt.failure
-        machine = machine.with_memory(device, enough)
-        unit = "byte is" if given == 1 else "bytes are"
-        found.append(f"{device}: {given} {unit} too little; {enough} would do.")
+        fitting, failure = _bounded(fitting, device, given)
+        last = failure or last
+        enough = fitting.machine.memory[device] or 0
+        if enough > given:
+            unit = "byte is" if given == 1 else "bytes are"
+            found.append(f"{device}: {given} {unit} too little; {enough} would do.")
     return ResourceLimit(" ".join((*reversed(found), _needs(last))))
+
+
+def _bounded(fitting: Search, device: str, given: int) -> tuple[Search, DoesNotFit | None]:
+    """A search that fits with a limit for one more device, little more than the least and no less
+    than is given; and why it does not with less, where that was tried."""
+    assert fitting.best is not None
+    failure = None
+    least = max(given, fitting.least_bytes(device), 1)
+    enough = max(fitting.best.peak[device], least)
+    found = _tried(fitting, fitting.machine.with_memory(device, enough))
+    while found.best is None:  # what is held without a limit is cut in other ways with one
+        failure, least = found.failure, enough
+        enough *= 2
+        found = _tried(fitting, fitting.machine.with_memory(device, enough))
+    while enough - least > max(enough // _CLOSE, 64):
+        middle = isqrt(least * enough) if least * 2 < enough else (least + enough) // 2
+        attempt = _tried(fitting, fitting.machine.with_memory(device, middle))
+        if attempt.best is not None:
+            enough, found = middle, attempt
+        else:
+            least, failure = middle, attempt.failure
+    return found, failure
 
 
 def _tried(search: Search, machine: Machine) -> Search:
@@ -65,9 +79,15 @@ def _tried(search: Search, machine: Machine) -> Search:
 def _needs(failure: DoesNotFit | None) -> str:
     """Which vertex has no room."""
     if failure is None or failure.what is None:
-        return "Inputs, constants and the scratch of kernels alone take more."
-    where = f" at {failure.what.source}" if failure.what.source else ""
-    label = f" ({failure.what.label})" if failure.what.label else ""
+        return "Inputs and constants, which nothing takes, are more."
     operation = failure.what.operation
-    name = operation.function if isinstance(operation, op.Call) else operation.name
-    return f"With less, {name}{label}{where} has no room."
+    label = failure.what.label
+    match operation:
+        case op.Input(entry=name) | op.Constant(entry=name):
+            what = f"the {operation.name} {name}"
+        case op.Call(function=name):
+            what = f"{name} ({label})" if label else name
+        case _:
+            what = f"{operation.name} ({label})" if label else operation.name
+    where = f" at {failure.what.source}" if failure.what.source else ""
+    return f"With less, {what}{where} has no room."

@@ -36,7 +36,8 @@ __all__ = ["DoesNotFit", "Residence"]
 class DoesNotFit(Exception):
     """No room for `nbytes` more on a device at a vertex, whatever leaves.
 
-    The vertex is None where it is not even enough for what is there all the time.
+    Where it is not even enough for what is there all the time, the vertex is the one that takes
+    most of that; None if it is not in the graph.
     """
 
     def __init__(self, device: str, nbytes: int, what: Vertex | None = None) -> None:
