@@ -29,9 +29,10 @@ def compile_graph(graph: Graph, machine: Machine | None = None) -> Compiled:
     machine = machine or Machine()
     _check_devices(graph, machine)
     search = found = _searched(graph, machine)
-    fewer: Machine | None = machine
-    while found.best is None and (fewer := _without_smallest_gpus(graph, fewer)) is not None:
+    fewer = _without_smallest_gpus(graph, machine)
+    while found.best is None and fewer is not None:
         found = _searched(graph, fewer)
+        fewer = _without_smallest_gpus(graph, fewer)
     if found.best is None:
         raise refusal(search)
     found.best.peak = dict.fromkeys(machine.memory, 0) | found.best.peak
