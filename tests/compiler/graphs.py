@@ -93,9 +93,13 @@ class _Author:
         self.add(op.NewTranscript(draw(st.sampled_from(["blake2b", "keccak256"]))))
 
     def graph(self) -> Graph:
-        """The graph of all so far, some of it in the result."""
+        """The graph of all so far: some of it in the result, or all that nothing takes, so that
+        no wrong value stays unseen."""
         some = st.lists(st.sampled_from(self.pool), min_size=1, max_size=6)
         results: tuple[Any, ...] = tuple(self.draw(some))
+        if self.index(4):
+            taken = {one for vertex in self.builder.vertices for one in vertex.operands}
+            results += tuple(value for value in self.pool if value not in taken)
         shape = self.draw(st.sampled_from(["one", "tuple", "nested"]))
         if shape == "one":
             return self.builder.graph(results[0])
@@ -319,6 +323,24 @@ def _slice(author: _Author) -> None:
     author.add(op.Slice(start, end), array)
 
 
+def _views_of_views(author: _Author) -> None:
+    """Rotations and slices of each other and of arithmetic, which nothing else takes."""
+    value = author.hidden(op.Multiply(), author.poly("lagrange"), author.scalar())
+    for _ in range(1 + author.index(3)):
+        typ = author.typ(value)
+        match author.index(4):
+            case 0:
+                value = author.hidden(op.Subtract(), value, author.poly(like=typ))
+            case 1:
+                start = author.index(typ.n + 1)
+                value = author.hidden(op.Slice(start, typ.n), value)
+            case _:
+                value = author.hidden(op.Rotate(author.draw(st.integers(-3, 3))), value)
+    n = author.typ(value).n
+    start, end = sorted([author.index(n + 1), author.index(n + 1)])
+    author.add(op.Slice(start, end) if author.index(2) else op.Rotate(1), value)
+
+
 def _view(author: _Author) -> None:
     if author.index(2):
         author.add(op.View("coefficients"), author.poly("lagrange"))
@@ -385,6 +407,33 @@ def _there_and_back(author: _Author) -> None:
         coset = author.draw(st.sampled_from(COSETS))
         there = author.call("ntt", a, coset=coset)
         author.call("ntt", there, coset=coset, inverse=True)
+
+
+def _sum_of_transforms(author: _Author) -> None:
+    """Sums that a pass may take before their transforms, if those are the same."""
+    terms = []
+    for _ in range(2):
+        coset = author.draw(st.sampled_from(COSETS))
+        values = author.hidden(
+            op.View("lagrange", coset), author.poly(like=Poly(author.n, "lagrange"))
+        )
+        inverse = op.call("ntt", {"coset": hex(coset), "inverse": True})
+        term = author.hidden(inverse, values)
+        scaled = author.index(2)
+        terms.append(author.hidden(op.Multiply(), term, author.scalar()) if scaled else term)
+    author.add(author.draw(st.sampled_from([op.Add(), op.Subtract()])), *terms)
+
+
+def _reduced(author: _Author) -> None:
+    """A sum over what has just been put together: zeros behind one part need no work."""
+    a = author.poly("coefficients")
+    parts = [a, author.poly("coefficients")] if author.index(2) else [a]
+    total = sum(author.typ(part).n for part in parts)
+    whole = author.hidden(op.Concatenate(total + author.index(3)), *parts)
+    if total + 2 > BASES or author.index(2):
+        author.call("evaluate", whole, author.scalar())
+    else:
+        author.call("msm", author.hidden(op.Constant("constant0")), whole)
 
 
 def _msm(author: _Author) -> None:
@@ -496,7 +545,7 @@ def _again(author: _Author) -> None:
 
 _STEPS: tuple[Callable[[_Author], None], ...] = (
     *(_arithmetic,) * 6,
-    *(_unary, _fused, _rotate, _transform) * 2,
+    *(_unary, _fused, _rotate, _views_of_views, _transform) * 2,
     _new_value,
     _new_number,
     _fill,
@@ -507,6 +556,8 @@ _STEPS: tuple[Callable[[_Author], None], ...] = (
     _update,
     _random,
     _there_and_back,
+    _sum_of_transforms,
+    _reduced,
     _msm,
     _functions_of_arrays,
     _more_functions,

@@ -22,7 +22,7 @@ TARGETS = (
     Target(devices=("cpu", "gpu:0", "gpu:1"), most=64),
 )
 often = settings(
-    max_examples=60,
+    max_examples=120,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
