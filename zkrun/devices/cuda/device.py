@@ -26,7 +26,7 @@ from zkrun.devices.base import (
 )
 from zkrun.devices.cuda import copies
 from zkrun.devices.cuda.compile import compile_all
-from zkrun.devices.cuda.errors import told
+from zkrun.devices.cuda.errors import give_back, told
 from zkrun.devices.cuda.functions import FACTORIES, installed
 from zkrun.devices.cuda.graphs import Lane
 from zkrun.devices.cuda.memory import SLAB, DevicePool, pinned
@@ -106,9 +106,10 @@ class CudaDevice(Device):
         if self._arena is not None and block.arena:
             self._arena.free(block)  # not wiped: work that is queued may still read it
             return
-        self.use()
         queue = current.queue
-        self.pool.free(block.address, None if queue is None else queue.handle)
+        with told(self.account):
+            self.use()
+            self.pool.free(block.address, None if queue is None else queue.handle)
 
     def read(self, data: Data) -> bytearray:
         payload = bytearray(data.length * data.item)
@@ -342,11 +343,12 @@ class CudaDevice(Device):
     def restart(self) -> bool:
         if self._cancelled:
             return False
-        self.use()
-        self._close_streams()
-        self._arena = None
-        self.account = Account(self.name, self.account.limit)
-        self.pool.restart(self.account, self._arena_memory)
+        with told(self.account):
+            self.use()
+            self._close_streams()
+            self._arena = None
+            self.account = Account(self.name, self.account.limit)
+            self.pool.restart(self.account, self._arena_memory)
         return True
 
     def _close_streams(self) -> None:
@@ -359,14 +361,14 @@ class CudaDevice(Device):
         if self._closed:
             return
         self._closed = self._cancelled = True
-        self.use()
+        give_back(self.use)
         self._close_streams()
         for lane in self._lanes:
             lane.close()
         self._functions.clear()
         self.plans.clear()
         if self._capture_stream:
-            runtime.streamDestroy(self._capture_stream)
+            give_back(runtime.streamDestroy, self._capture_stream)
         self._immediate.close_queue()
         self.pool.close()
         pinned.wipe()

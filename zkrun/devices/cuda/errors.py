@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from cupy.cuda import driver, runtime
 
 from zkrun.devices.account import Account, bytes_text
 from zkrun.errors import ResourceLimit, RunFailed, ZkrunError
 
-__all__ = ["OUT_OF_MEMORY", "explain", "told"]
+__all__ = ["OUT_OF_MEMORY", "explain", "give_back", "told"]
 
 OUT_OF_MEMORY = 2  # of the runtime and of the driver alike
 
@@ -41,3 +41,9 @@ def told(account: Account) -> Iterator[None]:
         yield
     except Errors as error:
         raise explain(error, account) from error
+
+
+def give_back(call: Callable[..., object], *arguments: object) -> None:
+    """Calls what gives something back to the driver: of a GPU that has failed nothing is left."""
+    with suppress(*Errors):
+        call(*arguments)

@@ -61,10 +61,11 @@ class Times:
         self._clock = clock
         self._last = 0  # when the work before ended
         runtime.eventRecord(base, stream)
-        while runtime.eventQuery(
-            base
-        ):  # who sleeps until then wakes up too late to say when it was
+        # Who sleeps until then wakes up too late to say when it was.
+        while (status := runtime.eventQuery(base)) == NOT_READY:
             pass
+        if status:
+            raise runtime.CUDARuntimeError(status)
         self.base = base
         self._base_time = time.perf_counter_ns()
 
@@ -95,5 +96,6 @@ class Times:
 
     def tell_host(self, at: int, start: int) -> None:
         """What a worker did from `start` until now."""
-        self._last = time.perf_counter_ns()
+        start = max(start, self._last)  # what the GPU did before is not measured to the ns
+        self._last = max(start, time.perf_counter_ns())
         self._clock(at, start, self._last)

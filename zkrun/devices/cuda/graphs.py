@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cupy.cuda import runtime
 
 from zkrun.devices.base import Work
+from zkrun.devices.cuda.errors import give_back
 from zkrun.devices.cuda.queue import Check, Queue, ScratchMemory, current
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Graph:
 
     def close(self) -> None:
         """Gives it back, when nothing of it is running any more."""
-        runtime.graphExecDestroy(self.handle)
+        give_back(runtime.graphExecDestroy, self.handle)
         _let_go(self.marks)
 
 
@@ -110,7 +111,7 @@ class Lane:
         self._known.clear()
         if self._queue is not None:
             self._queue.close_queue()
-        self.memory.close()
+        give_back(self.memory.close)
 
 
 def _capture(queue: Queue, works: Works) -> Graph | None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from cupy.cuda import runtime
 
 from zkrun.devices.base import Clock, Event
+from zkrun.devices.cuda.errors import give_back
 from zkrun.devices.cuda.flights import NOT_READY, Flight, Times
 
 __all__ = ["Landing"]
@@ -34,7 +35,9 @@ class _Shared:
         # Held by who lands: who lands a wait may land what it waited for, on another stream.
         self.landing = threading.RLock()
         self.open: list[Landing] = []
-        self.unchecked = 0  # flights that may have failed in a way that only the host can see
+        # Flights that may have failed in a way that only the host can see, and those of streams
+        # that have failed: who waits for what came after them elsewhere is to find that out.
+        self.unchecked = 0
 
 
 _shared = _Shared()
@@ -57,6 +60,8 @@ class Landing:
         self._spare_events: list[int] = []
         self._all_events: list[int] = []
         self._synchronized: Flight | None = None  # by the worker
+        self._watchers: set[object] = set()  # threads that look at events
+        self._never_checked = 0  # flights with checks since the stream has failed
         self.flights: deque[Flight] = deque()
         self.urgent = 0  # flights that somebody is blocked by
         self.waiting = 0  # threads that wait until there are no flights
@@ -120,6 +125,14 @@ class Landing:
     def watch(self, flight: Flight, event: Event | None = None) -> None:
         """Blocks until a flight has landed, or only until its event has completed, or until the
         stream has failed. Leaves failures of the GPU to the worker."""
+        watcher = object()
+        self._watchers.add(watcher)
+        try:
+            self._watch(flight, event)
+        finally:
+            self._watchers.discard(watcher)
+
+    def _watch(self, flight: Flight, event: Event | None) -> None:
         while not flight.landed and self._error() is None:
             if event is not None and event.is_complete():
                 return
@@ -168,7 +181,10 @@ class Landing:
 
     def _let_go(self, flight: Flight) -> None:
         self.urgent -= flight.urgent
-        _shared.unchecked -= bool(flight.checks)
+        if self._error() is None:
+            _shared.unchecked -= bool(flight.checks)
+        else:
+            self._never_checked += bool(flight.checks)
         if flight is not self._synchronized:
             self._reuse(flight)
 
@@ -178,12 +194,15 @@ class Landing:
             self._spare_events.append(flight.cuda)
 
     def close(self) -> None:
-        """Gives the events back, when all has passed."""
+        """Gives the events back, when all has passed and whoever waits is told to go on."""
         with self._changed:
             if self in _shared.open:
                 _shared.open.remove(self)
+            _shared.unchecked -= self._never_checked
+        while self._watchers:  # they leave at once
+            time.sleep(_PAUSE)
         for cuda in self._all_events:
-            runtime.eventDestroy(cuda)
+            give_back(runtime.eventDestroy, cuda)
 
 
 def _finish_awaited(event: Event) -> None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from cupy.cuda import runtime
 
 from zkrun.devices.account import Account, bytes_text
-from zkrun.devices.cuda.errors import OUT_OF_MEMORY
+from zkrun.devices.cuda.errors import OUT_OF_MEMORY, give_back
 
 __all__ = ["SLAB", "DevicePool", "PinnedSlabs", "pinned"]
 
@@ -102,14 +102,14 @@ class DevicePool:
 
     def close(self) -> None:
         """Gives all memory back, wiped. No work may be left on it."""
-        self._give_kept()
+        give_back(self._give_kept)
         with self._lock:
             live = list(self._live)
         for address in live:
-            self.free(address, None)
-        runtime.streamSynchronize(self.stream)
-        runtime.streamDestroy(self.stream)
-        runtime.memPoolTrimTo(self._pool, 0)
+            give_back(self.free, address, None)
+        give_back(runtime.streamSynchronize, self.stream)
+        give_back(runtime.streamDestroy, self.stream)
+        give_back(runtime.memPoolTrimTo, self._pool, 0)
 
     def _take(self, size: int) -> int:
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import cupy
 from cupy.cuda import runtime
 
+from zkrun.devices.cuda.errors import give_back
 from zkrun.devices.cuda.scratch import SCRATCH_ALIGNMENT
 
 if TYPE_CHECKING:
@@ -165,14 +166,14 @@ class Queue:
 
     def close_queue(self) -> None:
         """Gives everything back once all work has passed."""
-        runtime.streamSynchronize(self.handle)
+        give_back(runtime.streamSynchronize, self.handle)
         if self._words:
-            self.gpu.pool.free(self._words, self.handle)
+            give_back(self.gpu.pool.free, self._words, self.handle)
         if self._owns_memory:
-            self.memory.close()
+            give_back(self.memory.close)
         if not self.captures:
             self.memory.stream = None
         if self._words_pinned:
-            runtime.freeHost(self._words_pinned)
-        runtime.streamSynchronize(self.handle)
-        runtime.streamDestroy(self.handle)
+            give_back(runtime.freeHost, self._words_pinned)
+        give_back(runtime.streamSynchronize, self.handle)
+        give_back(runtime.streamDestroy, self.handle)

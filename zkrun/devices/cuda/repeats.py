@@ -102,6 +102,8 @@ class _Prepared:
             device.capturing() as stream,
             contextlib.suppress(runtime.CUDARuntimeError),
         ):
-            self._graph = self._graph or instantiate(stream, launch)
+            if self._graph:  # another thread was faster
+                return
+            self._graph = instantiate(stream, launch)
             # The driver keeps what is running until it has passed.
             weakref.finalize(self, runtime.graphExecDestroy, self._graph).atexit = False

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from cupy.cuda import runtime
 
 from zkrun.devices.base import Cancelled, Clock, Event, Stream, Work
-from zkrun.devices.cuda.errors import explain
+from zkrun.devices.cuda.errors import explain, give_back
 from zkrun.devices.cuda.flights import Flight
 from zkrun.devices.cuda.graphs import Lane, Mark
 from zkrun.devices.cuda.landing import Landing
@@ -87,6 +87,7 @@ class CudaStream(Queue, Stream):
         self._operations: deque[_Operation] = deque()
         self._error: BaseException | None = None
         self._closing = False
+        self._advancing = False
         self.landing = Landing(self._changed, self._stop, lambda: self._error)
         self._worker = threading.Thread(target=self._loop, name=name, daemon=True)
         try:
@@ -162,7 +163,7 @@ class CudaStream(Queue, Stream):
             self._changed.notify_all()
         if self._worker is not threading.current_thread():
             self._worker.join()
-        self.device.use()
+        give_back(self.device.use)
         self._give_back()
         self.device.forget(self)
 
@@ -174,10 +175,10 @@ class CudaStream(Queue, Stream):
 
     def _submit(self, at: int, work: Work) -> bool:
         """Runs work that launches on this stream; whether it could without waiting."""
-        self.device.use()
         before, current.queue, current.may_block = current.queue, self, False
         submitted = time.perf_counter_ns()
         try:
+            self.device.use()
             work()
             self._fly("run", at, submitted, None)
         except MustBlock:
@@ -233,8 +234,17 @@ class CudaStream(Queue, Stream):
 
     def _advance(self) -> None:
         """Gives the GPU what needs not wait any more."""
+        if self._advancing:  # what this has started has woken the stream: it goes on by itself
+            return
+        self._advancing = True
+        try:
+            self._start_all()
+        finally:
+            self._advancing = False
+
+    def _start_all(self) -> None:
         while self._operations and self._error is None:
-            head = self._operations.popleft()  # so that whoever this wakes does not meet it again
+            head = self._operations.popleft()
             try:
                 started = not head.blocks and self._start(head)
             except BaseException as error:  # told to the engine, which ends the run
@@ -274,7 +284,7 @@ class CudaStream(Queue, Stream):
                 head.subscribed = True
                 recording.waiters.append(self)
                 event.subscribe(self._wake)
-            return False
+            return event.is_complete() and self._start(head)  # it may have completed meanwhile
         self.device.use()
         self._fly("wait", head.at, time.perf_counter_ns(), event)
         return True
@@ -293,7 +303,7 @@ class CudaStream(Queue, Stream):
     # The worker's part.
 
     def _loop(self) -> None:
-        self.device.use()
+        give_back(self.device.use)  # what is wrong with the GPU, work will tell
         while (item := self._next()) is not None:
             if isinstance(item, _Operation):
                 self._run_blocking(item)
@@ -314,7 +324,7 @@ class CudaStream(Queue, Stream):
                     return self._operations[0]
                 if self._closing and not flights:
                     return None
-                late = not self._changed.wait(_LEISURE if flights else None)
+                late = not self._changed.wait(_LEISURE)  # nobody says that there is a flight
 
     def _must_land(self) -> bool:
         """Whether to follow the GPU at once: else the thread that queues has Python to itself."""
@@ -332,6 +342,7 @@ class CudaStream(Queue, Stream):
         start = time.perf_counter_ns()
         current.queue, current.may_block = self, True
         try:
+            self.device.use()  # what has landed may have woken a stream of another GPU
             operation.work()
             runtime.streamSynchronize(self.handle)
             self.run_checks()
