@@ -270,6 +270,37 @@ def test_chains_whose_memory_changes() -> None:
         assert setting.failures == []
 
 
+class _NotedLock:
+    """A lock that knows how many have asked for it."""
+
+    def __init__(self) -> None:
+        self.asked, self._lock = 0, threading.Lock()
+
+    def __enter__(self) -> None:
+        self.asked += 1
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+
+def test_two_threads_make_the_graph_of_a_call_at_once() -> None:
+    """It is made, and destroyed, once."""
+    with opened() as setting:
+        from zkrun.devices.cuda.repeats import Repeats
+
+        calls, queues = Repeats(setting.gpus[0]), [setting.stream(held=False) for _ in range(2)]
+        steps = [lambda handle: setting.driver.launch(handle, lambda: None)] * 2
+        calls.queue(queues[0], "key", lambda: steps)
+        lock = calls._prepared["key"]._lock = _NotedLock()  # type: ignore[assignment]
+        setting.driver.before = lambda name: (
+            until(lambda: lock.asked == 2) if name == "streamBeginCapture" else None
+        )
+        join(setting.together(*(partial(calls.queue, one, "key", list) for one in queues)))
+        assert setting.driver.launches == 2
+        calls._prepared.clear()
+
+
 def test_streams_that_are_deallocated_are_closed_when_the_next_is_opened() -> None:
     with opened() as setting:
         gpu, pool = setting.gpus[0], Pool()
