@@ -98,6 +98,24 @@ def test_what_is_said_to_do_does(graph: Graph, shares: tuple[int, int]) -> None:
             assert all(found.peak[device] <= nbytes for device, nbytes in enough.items())
 
 
+@settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
+@given(graph=random_graph(), device=st.sampled_from(["cpu", "gpu:0"]))
+def test_a_little_less_than_what_is_said_to_do_does_not(graph: Graph, device: str) -> None:
+    """Of some graphs an eighth less did, by ways that had not been tried."""
+    memory = {device: 1, "cpu": 1 if device == "cpu" else None}
+    try:
+        compile_graph(graph, Machine(memory))
+    except ResourceLimit as refused:
+        enough = suggested(refused)[device]
+    else:  # nothing of it is on the GPU
+        return
+    for sixteenths in (1, 2, 3, 4):
+        less = enough - sixteenths * max(enough // 16, 64)
+        if less > 0:
+            with pytest.raises(ResourceLimit):
+                compile_graph(graph, Machine({**memory, device: less}))
+
+
 def test_a_gpu_that_is_too_small_does_not_hinder_a_larger_one() -> None:
     """Everything was cut for the smaller one, and refused, though the larger alone would do."""
     graph = place(transform())

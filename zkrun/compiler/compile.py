@@ -10,7 +10,7 @@ from __future__ import annotations
 from zkrun.compiler.machine import Machine
 from zkrun.compiler.placed import Compiled
 from zkrun.compiler.refusal import refusal
-from zkrun.compiler.search import Search
+from zkrun.compiler.search import SHARE_OF_WHOLE_SUMS, SHARES, SHARES_OF_SUMS, Search
 from zkrun.compiler.type2.graph import Graph
 from zkrun.errors import UsageError
 
@@ -34,7 +34,7 @@ def compile_graph(graph: Graph, machine: Machine | None = None) -> Compiled:
         found = _searched(graph, fewer)
         fewer = _without_smallest_gpus(graph, fewer)
     if found.best is None:
-        raise refusal(search)
+        raise refusal(search, large=len(graph.vertices) > _LARGE_GRAPH)
     found.best.peak = dict.fromkeys(machine.memory, 0) | found.best.peak
     return found.best
 
@@ -76,9 +76,9 @@ def _try_ways(search: Search, large: bool) -> None:
     search.attempt(1, None)
     if not search.is_short or search.is_hopeless:
         return
-    for share in (4,) if large else (1, 1.5, 2, 3, 4, 8):
-        search.attempt(share, 1.25)
+    for share in (4,) if large else SHARES:
+        search.attempt(share, SHARE_OF_WHOLE_SUMS)
     if search.best is None or not large:
-        share = search.share or 8
-        for share_of_sums in (1.05, 2, 4, 8):
+        share = search.share or SHARES[-1]
+        for share_of_sums in SHARES_OF_SUMS:
             search.attempt(share, share_of_sums)

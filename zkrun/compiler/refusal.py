@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 from math import isqrt
+from typing import TypeAlias
 
 from zkrun.compiler.machine import Machine
-from zkrun.compiler.search import Search
+from zkrun.compiler.search import SHARE_OF_WHOLE_SUMS, SHARES, SHARES_OF_SUMS, Search
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type3.residence import DoesNotFit
 from zkrun.errors import ResourceLimit
 
 __all__ = ["refusal"]
 
-_WAYS = ((1, None), (4, 1.25), (8, 8))
-"""Those of the ways of `compile.py` that are tried here."""
+Ways: TypeAlias = tuple[tuple[float, float | None], ...]
+"""Shares of memory for a vertex and for a multi-scalar multiplication: see `Search.attempt`."""
 
-_CLOSE = 16
-"""What is said to do is at most one part in so many above what does not."""
+_WAYS_OF_LARGE = ((1, None), (4, SHARE_OF_WHOLE_SUMS), (8, 8))
+_WAYS = ((1, None), (1.5, SHARE_OF_WHOLE_SUMS), *_WAYS_OF_LARGE[1:])
+"""Those of the ways of `compile.py` that are tried to come close: what fits mostly does in one."""
+
+_ALL_WAYS = (
+    *_WAYS,
+    *((SHARES[-1], share) for share in SHARES_OF_SUMS),
+    *((share, SHARE_OF_WHOLE_SUMS) for share in SHARES),
+)
+"""Those that are tried near the least, too, unless the graph is cut into very many pieces."""
+
+_MANY = 2000
+"""Vertices from which on that would take longer than it is worth."""
+
+_CLOSE, _BELOW = 16, 4
+"""What is said to do is at most one part in so many above what does not, and this many times as
+far below does not either: with less memory other things are cut, which may take less.
+"""
 
 
-def refusal(search: Search) -> ResourceLimit:
+def refusal(search: Search, large: bool) -> ResourceLimit:
     """What to tell of a search that found nothing: for each device that has too little, what would
-    do, once the others have that."""
+    do, once the others have that, and is little more than the least."""
     machine, fitting = search.machine, search
+    ways = _WAYS_OF_LARGE if large else _WAYS
     short: list[str] = []
     while fitting.best is None:
         assert fitting.failure is not None
@@ -30,12 +48,15 @@ def refusal(search: Search) -> ResourceLimit:
         assert machine.memory[device] is not None, "without a limit everything fits"
         short.append(device)
         machine = machine.with_memory(device, None)
-        fitting = _tried(search, machine)
+        fitting = _tried(search, machine, ways)
     found = []
     last = search.failure
     for device in reversed(short):  # each with what those behind it in `short` will have
         given = search.machine.memory[device] or 0
-        fitting, failure = _bounded(fitting, device, given)
+        fitting, failure = _bounded(fitting, device, given, ways)
+        assert fitting.best is not None
+        if not large and len(fitting.best.graph.vertices) < _MANY:
+            fitting, failure = _lowered(fitting, device, given, failure)
         last = failure or last
         enough = fitting.machine.memory[device] or 0
         if enough > given:
@@ -44,21 +65,23 @@ def refusal(search: Search) -> ResourceLimit:
     return ResourceLimit(" ".join((*reversed(found), _needs(last))))
 
 
-def _bounded(fitting: Search, device: str, given: int) -> tuple[Search, DoesNotFit | None]:
+def _bounded(
+    fitting: Search, device: str, given: int, ways: Ways
+) -> tuple[Search, DoesNotFit | None]:
     """A search that fits with a limit for one more device, little more than the least and no less
     than is given; and why it does not with less, where that was tried."""
     assert fitting.best is not None
     failure = None
     least = max(given, fitting.least_bytes(device), 1)
     enough = max(fitting.best.peak[device], least)
-    found = _tried(fitting, fitting.machine.with_memory(device, enough))
+    found = _tried(fitting, fitting.machine.with_memory(device, enough), ways)
     while found.best is None:  # what is held without a limit is cut in other ways with one
         failure, least = found.failure, enough
         enough *= 2
-        found = _tried(fitting, fitting.machine.with_memory(device, enough))
+        found = _tried(fitting, fitting.machine.with_memory(device, enough), ways)
     while enough - least > max(enough // _CLOSE, 64):
         middle = isqrt(least * enough) if least * 2 < enough else (least + enough) // 2
-        attempt = _tried(fitting, fitting.machine.with_memory(device, middle))
+        attempt = _tried(fitting, fitting.machine.with_memory(device, middle), ways)
         if attempt.best is not None:
             enough, found = middle, attempt
         else:
@@ -66,10 +89,31 @@ def _bounded(fitting: Search, device: str, given: int) -> tuple[Search, DoesNotF
     return found, failure
 
 
-def _tried(search: Search, machine: Machine) -> Search:
+def _lowered(
+    fitting: Search, device: str, given: int, failure: DoesNotFit | None
+) -> tuple[Search, DoesNotFit | None]:
+    """The same with less, as long as there is a way a little below."""
+    least = max(given, fitting.least_bytes(device))
+    found: Search | None = fitting
+    while found is not None:
+        fitting, found = found, None
+        enough = fitting.machine.memory[device] or 0
+        for part in range(1, _BELOW + 1):
+            less = enough - part * max(enough // _CLOSE, 64)
+            if less <= least:
+                break
+            attempt = _tried(fitting, fitting.machine.with_memory(device, less), _ALL_WAYS)
+            if attempt.best is not None:
+                found = attempt
+                break
+            failure = attempt.failure or failure
+    return fitting, failure
+
+
+def _tried(search: Search, machine: Machine, ways: Ways) -> Search:
     """The search for another machine, up to the first way that fits."""
     found = search.on(machine)
-    for way in _WAYS:
+    for way in ways:
         found.attempt(*way)
         if found.best is not None or found.is_hopeless:
             break

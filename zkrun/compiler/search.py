@@ -13,7 +13,16 @@ from zkrun.compiler.type2.graph import Graph, Vertex
 from zkrun.compiler.type2.passes import PASSES, Pass, Target
 from zkrun.compiler.type3.residence import DoesNotFit
 
-__all__ = ["Search"]
+__all__ = ["SHARES", "SHARES_OF_SUMS", "SHARE_OF_WHOLE_SUMS", "Search"]
+
+SHARES = (1, 1.5, 2, 3, 4, 8)
+"""What parts of the memory a vertex may take in the ways that are tried: one over each."""
+
+SHARE_OF_WHOLE_SUMS = 1.25
+"""The same for a multi-scalar multiplication that is not to be cut if that can be helped."""
+
+SHARES_OF_SUMS = (1.05, 2, 4, 8)
+"""The same where it is cut."""
 
 Way: TypeAlias = tuple[int | None, int | None]
 """Bytes that a vertex, and that a multi-scalar multiplication may take."""
