@@ -6,6 +6,7 @@ from graphs import random_graph
 from hypothesis import HealthCheck, given, settings
 
 from zkrun.compiler import Coefficients, Proof
+from zkrun.compiler import Scalar as ScalarType
 from zkrun.compiler.compile import compile_graph
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Graph
@@ -80,6 +81,27 @@ def test_an_instruction_of_each_kind() -> None:
     chunk.emit(Free(4))
     chunk.emit(Tuple((7, 0), 8))
     assert "\n".join(lines(chunk, schedule(chunk))) == EXPECTED
+
+
+def test_transcripts_lie_in_no_memory_of_a_device() -> None:
+    proof = Proof("bn254")
+    transcript = proof.transcript("blake2b")
+    transcript.absorb(proof.input("x", ScalarType()))
+    compiled = compile_graph(proof.graph(transcript.squeeze()))
+    text = "\n".join(lines(compiled.chunk, compiled.schedule))
+    assert re.search(r"StackMalloc %\d+: Transcript<blake2b>", text), text
+    assert text.count("StackFree") == 1
+
+
+def test_an_operation_of_the_cpu_and_a_gpu_has_a_track_of_its_own() -> None:
+    registers = [
+        Register(ScalarArray(4), "gpu:0", 0),
+        Register(Scalar(), "cpu"),
+        Register(Scalar(), "gpu:0", 128),
+    ]
+    chunk = Chunk("bn254", registers, memory={"gpu:0": 256, "cpu": 0}, result=1)
+    assert chunk.track(Type2(op.Element(2), (1,), (0,))) == Track.CO_PROCESS
+    assert chunk.track(Type2(op.Element(2), (2,), (0,))) == Track.GPU
 
 
 def test_an_empty_memory_is_not_named() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Never, TypeAlias, TypedDict, TypeVar, Unpack
 from pydantic import TypeAdapter, ValidationError
 
 from zkrun.algebra.curves import Curve
+from zkrun.analysis.points import point_fault
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.recorder import described, error, integer, text
 from zkrun.compiler.type2.types import Form, Poly, ValueType, memory_type
@@ -157,6 +158,9 @@ def check_type(name: str, typ: Any) -> None:
         )
 
 
+_MOST_CHECKED = 64
+"""Points of a constant whose group is looked at at once: of all of them it is before a run."""
+
 _BESIDE = {"values": (), "data": ("encoding",), "file": ("encoding", "offset", "sha256")}
 """Where data may come from, and what more is said of it then."""
 
@@ -193,9 +197,11 @@ def constant_data(typ: ValueType, curve: Curve, **given: Unpack[ConstantData]) -
     if "values" in given:
         values = Values(_written(given["values"]))
         try:
-            parse_values(memory_type(typ), values.values, curve)
+            flat = parse_values(memory_type(typ), values.values, curve)
         except BadValue as bad:
             raise error(f"the values of a {typ}: {bad}") from None
+        if isinstance(typ, memory.Point | memory.PointArray):
+            _check_points(typ, flat, curve)
         return values
     nbytes = size(memory_type(typ), curve)
     encoding = given.get("encoding", "montgomery")
@@ -209,6 +215,30 @@ def constant_data(typ: ValueType, curve: Curve, **given: Unpack[ConstantData]) -
     if len(image) != nbytes:
         raise error(f"the data of a {typ} has {nbytes} bytes, not {len(image)}")
     return _checked({"bytes": image, "encoding": encoding}, Bytes)
+
+
+def _check_points(
+    typ: memory.Point | memory.PointArray, flat: list[int | None], curve: Curve
+) -> None:
+    """Refuses what is no point of the group, as far as that takes no time."""
+    place, each = 0, 2 if typ.group == "g1" else 4
+    for index in range(_MOST_CHECKED):
+        if place == len(flat):
+            return
+        if flat[place] is None:  # infinity
+            place += 1
+            continue
+        a, *b = (number or 0 for number in flat[place : place + each])
+        place += each
+        fault = (
+            point_fault(curve, a, *b) if each == 2 else point_fault(curve, (a, b[0]), (b[1], b[2]))
+        )
+        if fault:
+            which = f"/{index}: " if isinstance(typ, memory.PointArray) else ""
+            group = typ.group.upper()
+            raise error(
+                f"the values of a {typ}: {which}the point is {fault} {group} of {curve.name}"
+            )
 
 
 def parameters(given: Any) -> dict[str, Any]:

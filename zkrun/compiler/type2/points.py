@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.given import is_zero, slice_of
 from zkrun.compiler.type2.recorder import Handle, described, error, expect, several
-from zkrun.program.types import Point, PointArray
+from zkrun.program.types import Point, PointArray, Scalar
 
 if TYPE_CHECKING:
     from zkrun.compiler.type2.handles import Polynomial, ScalarValue
@@ -45,6 +45,8 @@ class PointValue(Handle, of=Point):
         return self
 
     def __mul__(self, scalar: ScalarValue | int) -> PointValue:
+        if isinstance(scalar, Handle) and not isinstance(scalar.typ, Scalar):
+            raise error(f"a scalar multiplies a {self.typ}, not {described(scalar)}")
         return self._sum((self,), (scalar,))
 
     __rmul__ = __mul__

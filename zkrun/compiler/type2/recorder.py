@@ -207,3 +207,47 @@ class Handle:
 
     def __reversed__(self) -> NoReturn:
         self.__iter__()
+
+
+_SIGNS = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "truediv": "/",
+    "floordiv": "//",
+    "mod": "%",
+    "matmul": "@",
+    "pow": "**",
+    "and": "&",
+    "or": "|",
+    "xor": "^",
+    "lshift": "<<",
+    "rshift": ">>",
+}
+_SIGNS_OF_ONE = {"neg": "-", "pos": "+", "invert": "~", "abs": "abs"}
+
+
+def _refuse(name: str, sign: str) -> None:
+    """Has handles whose class does not say what an operator does refuse it, with the line."""
+
+    def on_the_left(self: Handle, other: object) -> NoReturn:
+        raise error(f"no operator {sign} is for {described(self)} and {described(other)}")
+
+    def on_the_right(self: Handle, other: object) -> NoReturn:
+        raise error(f"no operator {sign} is for {described(other)} and {described(self)}")
+
+    setattr(Handle, f"__{name}__", on_the_left)
+    setattr(Handle, f"__r{name}__", on_the_right)
+
+
+def _refuse_of_one(name: str, sign: str) -> None:
+    def refuse(self: Handle) -> NoReturn:
+        raise error(f"no operator {sign} is for {described(self)}")
+
+    setattr(Handle, f"__{name}__", refuse)
+
+
+for _name, _sign in _SIGNS.items():
+    _refuse(_name, _sign)
+for _name, _sign in _SIGNS_OF_ONE.items():
+    _refuse_of_one(_name, _sign)

@@ -17,6 +17,7 @@ from zkrun.compiler.type3.chunk import (
     Load,
     Malloc,
     Move,
+    Register,
     Rotated,
     SetPolyMeta,
     Sliced,
@@ -26,7 +27,7 @@ from zkrun.compiler.type3.chunk import (
 )
 from zkrun.compiler.type3.tracks import Schedule
 from zkrun.program.text import printable
-from zkrun.program.types import gpu_index
+from zkrun.program.types import Transcript, gpu_index
 
 __all__ = ["lines"]
 
@@ -60,9 +61,9 @@ def _text(chunk: Chunk, instruction: Instruction) -> str:
             place = f" at {one.address}" if one.address is not None else ""
             size = _size(chunk, register)
             named = f"{_name(chunk, register)}: {one.typ}"
-            return f"{_memory(one.device)}Malloc {named}, {size} of {one.device}{place}"
+            return f"{_memory(one)}Malloc {named}, {size} of {one.device}{place}"
         case Free(register):
-            return f"{_memory(chunk.registers[register].device)}Free {_name(chunk, register)}"
+            return f"{_memory(chunk.registers[register])}Free {_name(chunk, register)}"
         case Load(operation, register):
             loaded = f"{_name(chunk, register)}: {chunk.registers[register].typ}"
             return f"Load {loaded} = {operation_text(operation, ())}"
@@ -99,9 +100,12 @@ def _size(chunk: Chunk, register: int) -> str:
     return f"2^{size.log} B" if isinstance(size, IntegralSize) else f"{size.nbytes} B"
 
 
-def _memory(device: str) -> str:
-    """How instructions on the memory of a device are called."""
-    return "Gpu" if gpu_index(device) is not None else device.capitalize()
+def _memory(register: Register) -> str:
+    """How instructions on the memory of a register are called; of a transcript it is the engine's
+    own."""
+    if isinstance(register.typ, Transcript):
+        return "Stack"
+    return "Gpu" if gpu_index(register.device) is not None else register.device.capitalize()
 
 
 def _name(chunk: Chunk, register: int) -> str:
