@@ -197,10 +197,13 @@ def test_a_disk_without_room_is_refused(monkeypatch: pytest.MonkeyPatch, folder:
     _check_disk(None, analysis)
 
 
+_OFF_CURVE = (1).to_bytes(32, "little") + (3).to_bytes(32, "little")
+
+
 @pytest.mark.parametrize(
     ("data", "rule", "place"),
     [
-        ({"values": (1, 3)}, "ZK092", "/constants/1/data/values"),
+        ({"data": _OFF_CURVE, "encoding": "canonical"}, "ZK092", "/constants/1/data/bytes"),
         ({"file": "none.bin"}, "ZK093", "/constants/1/data/file"),
         ({"data": b"\xff" * 64, "encoding": "canonical"}, "ZK091", "/constants/1/data/bytes"),
     ],
