@@ -86,6 +86,8 @@ Rule = Callable[[Proof, Polynomial, Polynomial, ScalarValue], object]
     ("rule", "left"),
     [
         (lambda p, f, v, s: v * 1, {"input"}),
+        (lambda p, f, v, s: v * 2, {"input", "number", "multiply"}),
+        (lambda p, f, v, s: s * p.number(2), {"input", "number", "multiply"}),
         (lambda p, f, v, s: s * p.number(1), {"input"}),
         (lambda p, f, v, s: f + p.fill("zero", 8, "coefficients"), {"input"}),
         (lambda p, f, v, s: f + p.fill("zero", 3, "coefficients"), {"input"}),

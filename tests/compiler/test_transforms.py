@@ -95,6 +95,12 @@ def test_zeros_are_not_committed_to() -> None:
     assert found.vertices[-1].operands[1] == found.vertices[-1].operands[2]
 
 
+def test_two_parts_are_not_one_with_zeros_behind_it() -> None:
+    proof, (f, g) = inputs("f", "g", n=4)
+    graph = mended(proof.graph(proof.concatenate([f, g])(3)))
+    assert counts(graph)["concatenate"] == 1
+
+
 def test_padding_goes_behind_sums() -> None:
     proof, (f, g) = inputs("f", "g")
     s = proof.input("s", Scalar())
