@@ -56,6 +56,7 @@ VALID: dict[str, list[Instruction]] = {
         *(*START, buffer(4), call("ntt", [2, 4], [0]), call("ntt", [2, 4], [0])),
         *(free(4, stream=0), *END),
     ],
+    "one of no bytes": [*START, buffer(4, 0), call("ntt", [2, 4], [0]), *END],
     "the other stream waits": [
         *(*START, buffer(4), call("ntt", [2, 4], [0]), record(0, 0), wait(0, 1)),
         *(call("ntt", [3, 4], [1]), *END),
@@ -96,6 +97,11 @@ BAD: dict[str, tuple[str, list[Instruction]]] = {
         "ZK04",
         [*START, buffer(4), free(4), call("ntt", [2, 4], [0]), *END],
     ),
+    "freed while the call may run": (
+        "ZK044",
+        [*START, buffer(4), call("ntt", [2, 4], [0]), free(4), *END],
+    ),
+    "first": ("ZK029", [*START, buffer(4), call("ntt", [4, 2], [0]), *END]),
     "a buffer of another GPU": (
         "ZK032",
         [
