@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from plonkish import build
 from plonkish_circuit import Circuit
@@ -22,6 +23,7 @@ from plonkish_circuit import Circuit
 import zkrun
 from zkrun.compiler.compile import Machine, compile_graph
 from zkrun.compiler.type2.codec import load_graph
+from zkrun.compiler.type2.graph import Graph
 from zkrun.errors import ZkrunError
 from zkrun.report.text import duration, size
 
@@ -29,20 +31,23 @@ SEED = 1
 WARMUP = 2  # runs that make graphs of what repeats, and lock the memory that copies use
 
 
-class Measured:
-    """A compiled proof, run."""
+class Run(NamedTuple):
+    """A compiled proof that has run: bytes of the GPU, nanoseconds of a proof, and the proof."""
 
-    def __init__(
-        self, graph: Path, inputs: dict[str, Path], most: int | None, options: zkrun.Options
-    ):
-        machine = Machine({"gpu:0": most, "cpu": None}, gpu=options.gpu)
-        compiled = compile_graph(load_graph(graph), machine)
-        compiled.program.folder = graph.parent
-        run = zkrun.run(compiled.program, inputs, options)
-        self.planned = compiled.peak["gpu:0"]
-        self.peak = next(device.peak for device in run.trace.devices if device.name == "gpu:0")
-        self.time = statistics.median(run.trace.iterations)
-        self.proof = str(run.result.values)
+    planned: int
+    peak: int
+    time: float
+    proof: str
+
+
+def run(graph: Graph, inputs: dict[str, Path], most: int | None, options: zkrun.Options) -> Run:
+    """Compiles the proof for so many bytes of the GPU, and runs it."""
+    compiled = compile_graph(graph, Machine({"gpu:0": most, "cpu": None}, gpu=options.gpu))
+    compiled.program.folder = graph.folder
+    outcome = zkrun.run(compiled.program, inputs, options)
+    (peak,) = (device.peak for device in outcome.trace.devices if device.name == "gpu:0")
+    time = statistics.median(outcome.trace.iterations)
+    return Run(compiled.peak["gpu:0"], peak, time, str(outcome.result.values))
 
 
 def main() -> None:
@@ -59,23 +64,24 @@ def main() -> None:
         gpu=arguments.gpu, seed=SEED, warmup=WARMUP, iterations=arguments.iterations
     )
     with tempfile.TemporaryDirectory() as name:
-        graph, files = build(Circuit("bn254", arguments.k), Path(name), SEED)
+        path, files = build(Circuit("bn254", arguments.k), Path(name), SEED)
+        graph = load_graph(path)
         inputs = {file.stem: file for file in files}
-        free = Measured(graph, inputs, None, options)
+        free = run(graph, inputs, None, options)
         print(f"{'memory':>8}{'budget':>12}{'peak':>12}{'a proof':>12}{'times':>8}")
         print(f"{'no limit':>8}{'':12}{size(free.peak):>12}{duration(free.time):>12}", flush=True)
         for share in shares:
             budget = int(share * free.planned)
-            run = Measured(graph, inputs, budget, options)
+            one = run(graph, inputs, budget, options)
             print(
-                f"{share:>8.1%}{size(budget):>12}{size(run.peak):>12}{duration(run.time):>12}"
-                f"{run.time / free.time:8.2f}",
+                f"{share:>8.1%}{size(budget):>12}{size(one.peak):>12}{duration(one.time):>12}"
+                f"{one.time / free.time:8.2f}",
                 flush=True,
             )
-            if run.proof != free.proof:
+            if one.proof != free.proof:
                 sys.exit("plonkish_budgets: another proof than without a limit")
-            if run.peak > budget:
-                sys.exit(f"plonkish_budgets: {run.peak} bytes were held, and {budget} may be")
+            if one.peak > budget:
+                sys.exit(f"plonkish_budgets: {one.peak} bytes were held, and {budget} may be")
 
 
 if __name__ == "__main__":

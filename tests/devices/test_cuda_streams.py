@@ -292,7 +292,7 @@ def test_two_threads_make_the_graph_of_a_call_at_once() -> None:
         calls, queues = Repeats(setting.gpus[0]), [setting.stream(held=False) for _ in range(2)]
         steps = [lambda handle: setting.driver.launch(handle, lambda: None)] * 2
         calls.queue(queues[0], "key", lambda: steps)
-        lock = calls._prepared["key"]._lock = _NotedLock()  # type: ignore[assignment]
+        lock = calls._prepared["key"]._lock = _NotedLock()  # type: ignore[assignment]  # stands in
         setting.driver.before = lambda name: (
             until(lambda: lock.asked == 2) if name == "streamBeginCapture" else None
         )
@@ -310,11 +310,11 @@ def test_streams_that_are_deallocated_are_closed_when_the_next_is_opened() -> No
         old.run(0, setting.kernel(lambda: seen.append(0)))
         retire(run, old, 1)
         second = open_stream(run, 1, gpu)  # closes nothing: there is work left
-        assert old.lane is not second.lane  # type: ignore[attr-defined]
+        assert old.lane is not second.lane  # type: ignore[attr-defined]  # of CUDA
         setting.driver.release()
         until(run.streams[0].has_passed)  # without anybody waiting
         third = open_stream(run, 2, gpu)
-        assert third.lane is old.lane  # type: ignore[attr-defined]
+        assert third.lane is old.lane  # type: ignore[attr-defined]  # of CUDA
         assert [one.name for one in threading.enumerate() if "stream" in one.name] == [
             "gpu:0 stream 1",
             "gpu:0 stream 0",

@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal, TypeAlias
 
 from zkrun.algebra.curves import Curve
 from zkrun.analysis.effort import Effort, Exhausted
-from zkrun.analysis.points import point_fault
+from zkrun.analysis.points import point_fault_text
 from zkrun.analysis.reporter import Reporter
 from zkrun.analysis.rules import constants as rules
 from zkrun.program import types
@@ -211,12 +211,6 @@ def check_in_python(typ: Typ, image: bytes, encoding: Encoding, curve: Curve) ->
         if not points or not any(raw):
             continue
         xy = [number * inverse % modulus for number in numbers]
-        fault = (
-            point_fault(curve, xy[0], xy[1])
-            if len(xy) == 2
-            else point_fault(curve, (xy[0], xy[1]), (xy[2], xy[3]))
-        )
-        if fault:
-            group = "G1" if len(xy) == 2 else "G2"
-            return index, "point", f"the point is {fault} {group} of {curve.name}"
+        if fault := point_fault_text(curve, xy):
+            return index, "point", fault
     return None

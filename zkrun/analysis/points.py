@@ -7,11 +7,12 @@ mixed addition as in Cohen, Miyaji, Ono (1998).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol, TypeVar
 
 from zkrun.algebra.curves import Curve
 
-__all__ = ["G2Coordinate", "point_fault"]
+__all__ = ["G2Coordinate", "point_fault", "point_fault_text"]
 
 G2Coordinate = tuple[int, int]
 """c0 + c1·u with u² = −1."""
@@ -71,6 +72,16 @@ def point_fault(
     assert isinstance(x, tuple)
     assert isinstance(y, tuple)
     return _fault(_Fq2(curve.q), x, y, curve.b2, (1, 0), curve.r)
+
+
+def point_fault_text(curve: Curve, coordinates: Sequence[int]) -> str | None:
+    """The same as text, of a point of G1 (x, y) or of G2 (x0, x1, y0, y1)."""
+    if len(coordinates) == 2:
+        group, fault = "G1", point_fault(curve, *coordinates)
+    else:
+        x0, x1, y0, y1 = coordinates
+        group, fault = "G2", point_fault(curve, (x0, x1), (y0, y1))
+    return f"the point is {fault} {group} of {curve.name}" if fault else None
 
 
 def _fault(

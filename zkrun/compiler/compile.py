@@ -28,20 +28,19 @@ def compile_graph(graph: Graph, machine: Machine | None = None) -> Compiled:
     """
     machine = machine or Machine()
     _check_devices(graph, machine)
-    search = found = _searched(graph, machine)
-    fewer = _without_smallest_gpus(graph, machine)
-    while found.best is None and fewer is not None:
-        found = _searched(graph, fewer)
-        fewer = _without_smallest_gpus(graph, fewer)
+    large = len(graph.vertices) > _LARGE_GRAPH
+    search = found = _searched(graph, machine, large)
+    while found.best is None and (fewer := _without_smallest_gpus(graph, found.machine)):
+        found = _searched(graph, fewer, large)
     if found.best is None:
-        raise refusal(search, large=len(graph.vertices) > _LARGE_GRAPH)
+        raise refusal(search, large)
     found.best.peak = dict.fromkeys(machine.memory, 0) | found.best.peak
     return found.best
 
 
-def _searched(graph: Graph, machine: Machine) -> Search:
+def _searched(graph: Graph, machine: Machine, large: bool) -> Search:
     search = Search(graph, machine)
-    _try_ways(search, large=len(graph.vertices) > _LARGE_GRAPH)
+    _try_ways(search, large)
     return search
 
 

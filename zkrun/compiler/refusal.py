@@ -20,10 +20,14 @@ _WAYS_OF_LARGE = ((1, None), (4, SHARE_OF_WHOLE_SUMS), (8, 8))
 _WAYS = ((1, None), (1.5, SHARE_OF_WHOLE_SUMS), *_WAYS_OF_LARGE[1:])
 """Those of the ways of `compile.py` that are tried to come close: what fits mostly does in one."""
 
-_ALL_WAYS = (
-    *_WAYS,
-    *((SHARES[-1], share) for share in SHARES_OF_SUMS),
-    *((share, SHARE_OF_WHOLE_SUMS) for share in SHARES),
+_ALL_WAYS: Ways = tuple(
+    dict.fromkeys(
+        (
+            *_WAYS,
+            *((SHARES[-1], share) for share in SHARES_OF_SUMS),
+            *((share, SHARE_OF_WHOLE_SUMS) for share in SHARES),
+        )
+    )
 )
 """Those that are tried near the least, too, unless the graph is cut into very many pieces."""
 

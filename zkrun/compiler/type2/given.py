@@ -9,7 +9,7 @@ from typing import Any, Literal, Never, TypeAlias, TypedDict, TypeVar, Unpack
 from pydantic import TypeAdapter, ValidationError
 
 from zkrun.algebra.curves import Curve
-from zkrun.analysis.points import point_fault
+from zkrun.analysis.points import point_fault_text
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.recorder import described, error, integer, text
 from zkrun.compiler.type2.types import Form, Poly, ValueType, memory_type
@@ -228,17 +228,11 @@ def _check_points(
         if flat[place] is None:  # infinity
             place += 1
             continue
-        a, *b = (number or 0 for number in flat[place : place + each])
+        coordinates = [number or 0 for number in flat[place : place + each]]
         place += each
-        fault = (
-            point_fault(curve, a, *b) if each == 2 else point_fault(curve, (a, b[0]), (b[1], b[2]))
-        )
-        if fault:
+        if fault := point_fault_text(curve, coordinates):
             which = f"/{index}: " if isinstance(typ, memory.PointArray) else ""
-            group = typ.group.upper()
-            raise error(
-                f"the values of a {typ}: {which}the point is {fault} {group} of {curve.name}"
-            )
+            raise error(f"the values of a {typ}: {which}{fault}")
 
 
 def parameters(given: Any) -> dict[str, Any]:

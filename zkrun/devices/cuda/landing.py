@@ -23,7 +23,7 @@ from zkrun.devices.cuda.flights import NOT_READY, Flight, Times
 __all__ = ["Landing"]
 
 _BLOCKING = 1  # threads that wait for an event sleep
-_TOGETHER = 256  # flights that land together
+_TOGETHER = 256  # flights that land together; more of them are not to wait for leisure
 _FEW = 8  # that land while a thread waits for another one
 _PAUSE = 20e-6  # seconds between two looks at an event, beside what the system adds
 
@@ -85,6 +85,11 @@ class Landing:
         flight.urgent = True
         self.urgent += 1
         self._changed.notify_all()
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether somebody is blocked, or there are too many flights."""
+        return bool(self.urgent or self.waiting or len(self.flights) > _TOGETHER)
 
     def event(self) -> int:
         """A CUDA event for the next flight."""

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CudaStream"]
 
-_TOO_MANY = 256  # flights that are not to wait for leisure
 _LEISURE = 0.02  # seconds after which work lands that nobody waits for
 
 _lock = threading.RLock()
@@ -329,12 +328,7 @@ class CudaStream(Queue, Stream):
     def _must_land(self) -> bool:
         """Whether to follow the GPU at once: else the thread that queues has Python to itself."""
         return bool(
-            self.landing.urgent
-            or self.landing.waiting
-            or self._operations
-            or self._closing
-            or self._error is not None
-            or len(self.landing.flights) > _TOO_MANY
+            self.landing.is_urgent or self._operations or self._closing or self._error is not None
         )
 
     def _run_blocking(self, operation: _Operation) -> None:
