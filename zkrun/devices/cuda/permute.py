@@ -25,6 +25,7 @@ _SORT_THREADS = 384  # as in sort_pass.cuh
 _SORT_BLOCKS = 2  # on a multiprocessor
 _RUN_THREADS, _RUN_RECORDS, _RUN_BLOCKS = 256, 8, 512  # as in sort_runs.cuh; at most
 _MATCH_THREADS = 256  # as in permute.cuh
+_PLACE_BLOCKS = 8  # on a multiprocessor, at most
 
 
 def permute(call: Call, device: CudaDevice) -> Launch:
@@ -34,16 +35,17 @@ def permute(call: Call, device: CudaDevice) -> Launch:
     layout = plan_permutation(n)
     tiles = layout.tiles
     found = kernels(permutation_unit(call.curve))
-    sort_by_keys, sort_by_integers, match, list_left = (
+    sort_by_keys, sort_by_integers, match, list_rows = (
         found[f"{name}_{tiles.name}"]
-        for name in ("sort_by_keys", "sort_by_integers", "match_rows", "list_left")
+        for name in ("sort_by_keys", "sort_by_integers", "match_rows", "list_rows")
     )
     for sort in (sort_by_keys, sort_by_integers):
         sort.allow_shared(tiles.sort_shared)
-    most = _SORT_BLOCKS * int(cupy.cuda.Device().attributes["MultiProcessorCount"])
-    sort_grid = min(most, 2 * blocks(n, tiles.sort)), _SORT_THREADS
+    processors = int(cupy.cuda.Device().attributes["MultiProcessorCount"])
+    sort_grid = min(_SORT_BLOCKS * processors, 2 * blocks(n, tiles.sort)), _SORT_THREADS
     runs = 2 * blocks(n, _RUN_RECORDS * _RUN_THREADS)
     match_grid = blocks(n, tiles.match), _MATCH_THREADS
+    place_blocks = min(_PLACE_BLOCKS * processors, blocks(n, _MATCH_THREADS))
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         if not n:
@@ -64,8 +66,8 @@ def permute(call: Call, device: CudaDevice) -> Launch:
         found["order_runs"](stream, min(runs, _RUN_BLOCKS), _RUN_THREADS, sorting)
         sort_by_integers(stream, *sort_grid, sorting, tiles.sort_shared)
         match(stream, *match_grid, job)
-        list_left(stream, *match_grid, job)
-        found["place_left"](stream, blocks(n, _MATCH_THREADS), _MATCH_THREADS, job)
+        list_rows(stream, *match_grid, job)
+        found["place_left"](stream, place_blocks, _MATCH_THREADS, job)
         queue.fail_if_set(number, _missing)
 
     return launch

@@ -143,7 +143,7 @@ def permutation_unit(curve: Curve) -> Unit:
     for length in ("short", "long"):
         for name, run in (
             *(("sort_by_keys", "sort_run"), ("sort_by_integers", "sort_run")),
-            *(("match_rows", "match_run"), ("list_left", "match_run")),
+            *(("match_rows", "match_run"), ("list_rows", "match_run")),
         ):
             kernels.append((f"{name}_{length}", f"{name}<{field}, zkrun::{length}_{run}>"))
     return Unit("permute.cuh", tuple(kernels))

@@ -16,13 +16,13 @@ struct Listing {
   static constexpr int each = groups / 32 == 0 ? 1 : groups / 32;  // of a lane
 
   uint32_t counts[groups];
-  uint32_t before, all;  // up to the tile, without it and with it
+  uint32_t before;  // listed in the tiles before
 
   // Bit k of `listed`: whether the thread's place in row k is listed. Calls put(k, number) for
-  // those, and returns how many there are up to this tile. All threads of a block must call it.
+  // those. All threads of a block must call it.
   template <class Put>
-  __device__ __forceinline__ uint32_t list(uint32_t listed, uint32_t* statuses, uint32_t tile,
-                                           Put put) {
+  __device__ __forceinline__ void list(uint32_t listed, uint32_t* statuses, uint32_t tile,
+                                       Put put) {
     const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     ZK_UNROLL
     for (int k = 0; k < run; k++) {
@@ -50,7 +50,6 @@ struct Listing {
       if (lane == 31) {
         write_status(statuses + tile, tell_all(others + sum));
         before = others;
-        all = others + sum;
       }
     }
     __syncthreads();
@@ -62,7 +61,6 @@ struct Listing {
           before + counts[k * match_warps + warp] + __popc(votes & ((1u << lane) - 1));
       if (is_listed) put(k, number);
     }
-    return all;
   }
 };
 

@@ -39,6 +39,25 @@ struct Table {
     return keys != nullptr ? keys[place - begin] : key_of(records[place]);
   }
 
+  // The first records with each of some keys, or `end`, in steps for all of them at once.
+  template <int many>
+  __device__ __forceinline__ void find_keys(uint32_t* places, const uint32_t* wanted) const {
+    const uint32_t size = end - begin;
+    uint32_t low[many] = {};  // so many records have keys below
+    for (uint32_t step = size == 0 ? 0 : 1u << (31 - __clz(static_cast<int>(size))); step != 0;
+         step /= 2) {
+      ZK_UNROLL
+      for (int k = 0; k < many; k++) {
+        const uint32_t next = low[k] + step;
+        if (next <= size && key(begin + next - 1) < wanted[k]) low[k] = next;
+      }
+    }
+    ZK_UNROLL
+    for (int k = 0; k < many; k++) {
+      places[k] = low[k] < size && key(begin + low[k]) == wanted[k] ? begin + low[k] : end;
+    }
+  }
+
   // The first record with a key, or `end`.
   __device__ __forceinline__ uint32_t find_key(uint32_t wanted) const {
     uint32_t low = begin, high = end;

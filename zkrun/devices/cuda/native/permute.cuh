@@ -21,9 +21,9 @@ inline constexpr int match_keys = 4096;  // of the table, that a block keeps
 
 // 0 to begin with.
 struct PermutationState {
-  uint32_t tickets[4];  // of sort_by_keys, sort_by_integers, match_rows, list_left
+  uint32_t tickets[3];  // of sort_by_keys, sort_by_integers, list_rows
   uint32_t repeats;     // how many rows of a' repeat the one before
-  uint32_t padding[11];
+  uint32_t padding[12];
   SortState sorts[2];
 };
 static_assert(sizeof(PermutationState) - sizeof(SortState[2]) == 64, "as launches say");
@@ -36,19 +36,22 @@ struct Permutation {
   DeviceView<F> permuted_a, permuted_t;
   Sorting<F> sorting;
   PermutationState* state;
-  uint32_t* statuses;  // of the tiles of match_rows, then of those of list_left; 0 to begin with
+  uint32_t* statuses;  // of the tiles of list_rows, for either list; 0 to begin with
   uint32_t* missing;   // 2^32 - 1 - the first row of a whose value t lacks
 
   __device__ __forceinline__ uint32_t tiles(uint32_t tile) const {
     return static_cast<uint32_t>((sorting.count + tile - 1) / tile);
   }
-  // The rows of a' that repeat the one before, ascending.
+  // The rows of a' that repeat the one before, ascending; and a bit for each row, whether it does.
   __device__ __forceinline__ uint32_t* repeated() const { return sorting.spare(0); }
+  __device__ __forceinline__ uint32_t* repeated_bits() const {
+    return sorting.spare(0) + sorting.count;
+  }
   // The rows of t whose values are left over, these ascending.
   __device__ __forceinline__ uint32_t* left() const { return sorting.spare(1); }
 };
 
-// a', and t' where a value first occurs; takes those values from the table, and lists the other
+// a', and t' where a value first occurs; takes those values from the table, and marks the other
 // rows.
 template <class F, int run>
 __global__ void __launch_bounds__(match_threads, 4) match_rows(const Permutation<F> job) {
@@ -56,11 +59,9 @@ __global__ void __launch_bounds__(match_threads, 4) match_rows(const Permutation
   constexpr int batch = run < match_batch ? run : match_batch;
   __shared__ uint32_t keys[match_keys];
   __shared__ uint32_t bounds[2];
-  __shared__ Listing<run> listing;
   const Sorting<F>& sorting = job.sorting;
   const uint32_t count = static_cast<uint32_t>(sorting.count);
-  const uint32_t tile = take_ticket(job.state->tickets + 2);
-  const uint32_t start = tile * tile_rows, warp = threadIdx.x / 32;
+  const uint32_t start = blockIdx.x * tile_rows, warp = threadIdx.x / 32;
   const uint32_t lane = threadIdx.x % 32;
   const uint64_t* const records = sorting.sorted(0);
   Table<F> table = {sorting.table, sorting.sorted(1), 0, 0, keys};
@@ -87,32 +88,51 @@ __global__ void __launch_bounds__(match_threads, 4) match_rows(const Permutation
   uint32_t repeated = 0, alike = 0, others = 0;
 #pragma unroll 1
   for (int first = 0; first < run; first += batch) {
-    // Places in the table are found first: then all elements come at once.
-    uint32_t rows[batch], places[batch], partners[batch];
+    // What comes from memory comes in three steps, each for all rows at once: the records, the
+    // rows of the table, and the elements.
+    uint32_t keys[batch], rows[batch], places[batch], partners[batch];
+    uint32_t first_ones = 0;  // bits of rows that the table is searched for
+    ZK_UNROLL
+    for (int k = 0; k < batch; k++) {
+      const uint32_t row = start + (first + k) * match_threads + threadIdx.x;
+      const uint64_t record = row < count ? records[row] : 0;
+      keys[k] = key_of(record);
+      rows[k] = row_of(record);
+      // The record before: of the lane before, but for the first one.
+      const bool loads = lane == 0 && row > 0 && row < count;
+      partners[k] = loads ? row_of(records[row - 1]) : 0;
+      places[k] = loads ? key_of(records[row - 1]) : ~keys[k];
+    }
     ZK_UNROLL
     for (int k = 0; k < batch; k++) {
       const uint32_t row = start + (first + k) * match_threads + threadIdx.x;
       const uint32_t bit = 1u << (first + k);
-      const uint64_t record = row < count ? records[row] : 0;
-      const uint64_t before = row > 0 && row < count ? records[row - 1] : ~record;
-      const uint32_t key = key_of(record);
-      const bool same_key = key_of(before) == key;
+      const uint32_t key = keys[k];
+      const uint32_t key_before = __shfl_up_sync(~0u, key, 1);
+      const uint32_t row_before = __shfl_up_sync(~0u, rows[k], 1);
+      const bool same_key = (lane == 0 ? places[k] : key_before) == key && row < count;
       const bool repeats = same_key && key < first_shared_key;
       // A row that repeats another of its warp takes its element from there.
       const uint32_t firsts = __ballot_sync(~0u, !repeats) & ((2u << lane) - 1);
-      rows[k] = __shfl_sync(~0u, row_of(record), firsts == 0 ? 0 : 31 - __clz(firsts));
-      if (repeats) repeated |= bit;
-      if (repeats || row >= count) continue;
-      if (same_key) {
+      rows[k] = __shfl_sync(~0u, rows[k], firsts == 0 ? 0 : 31 - __clz(firsts));
+      if (repeats) {
+        repeated |= bit;
+      } else if (same_key) {
         alike |= bit;
-        partners[k] = row_of(before);
+        if (lane != 0) partners[k] = row_before;
+      } else if (row < count) {
+        first_ones |= bit;
+      }
+    }
+    if (__any_sync(~0u, first_ones != 0)) table.template find_keys<batch>(places, keys);
+    ZK_UNROLL
+    for (int k = 0; k < batch; k++) {
+      const uint32_t bit = 1u << (first + k);
+      if ((first_ones & bit) == 0) continue;
+      if (places[k] == table.end) {
+        others |= bit;
       } else {
-        places[k] = table.find_key(key);
-        if (places[k] == table.end) {
-          others |= bit;
-        } else {
-          partners[k] = row_of(table.records[places[k]]);
-        }
+        partners[k] = row_of(table.records[places[k]]);
       }
     }
     ZK_UNROLL
@@ -155,30 +175,42 @@ __global__ void __launch_bounds__(match_threads, 4) match_rows(const Permutation
       store(job.permuted_t.at(row), x);
     }
   }
-  uint32_t* const list = job.repeated();
-  const uint32_t all =
-      listing.list(repeated, job.statuses, tile, [&](uint32_t k, uint32_t number) {
-        list[number] = start + k * match_threads + threadIdx.x;
-      });
-  if (tile == job.tiles(tile_rows) - 1 && threadIdx.x == 0) job.state->repeats = all;
+  uint32_t* const bits = job.repeated_bits();
+  uint32_t repeats = 0;
+  ZK_UNROLL
+  for (int k = 0; k < run; k++) {
+    const uint32_t votes = __ballot_sync(~0u, repeated >> k & 1);
+    const uint32_t row = start + k * match_threads + threadIdx.x;
+    if (lane == 0 && row < count) bits[row / 32] = votes;
+    repeats += __popc(votes);
+  }
+  if (lane == 0 && repeats != 0) atomicAdd(&job.state->repeats, repeats);
 }
 
-// What of the table is left.
+// The rows of a' that repeat, and what of the table is left.
 template <class F, int run>
-__global__ void __launch_bounds__(match_threads) list_left(const Permutation<F> job) {
+__global__ void __launch_bounds__(match_threads) list_rows(const Permutation<F> job) {
   constexpr uint32_t tile_rows = match_threads * run;
   __shared__ Listing<run> listing;
   if (job.state->repeats == 0) return;
   const Sorting<F>& sorting = job.sorting;
-  const uint32_t tile = take_ticket(job.state->tickets + 3);
+  const uint32_t tile = take_ticket(job.state->tickets + 2);
   const uint64_t start = tile * uint64_t{tile_rows} + threadIdx.x;
   const uint64_t* const records = sorting.sorted(1);
-  uint32_t left = 0;
+  const uint32_t* const bits = job.repeated_bits();
+  uint32_t repeated = 0, left = 0;
   ZK_UNROLL
   for (int k = 0; k < run; k++) {
     const uint64_t place = start + k * match_threads;
-    if (place < sorting.count && sorting.taken[place] == 0) left |= 1u << k;
+    if (place >= sorting.count) continue;
+    repeated |= (bits[place / 32] >> place % 32 & 1) << k;
+    if (sorting.taken[place] == 0) left |= 1u << k;
   }
+  uint32_t* const rows = job.repeated();
+  listing.list(repeated, job.statuses, tile, [&](uint32_t k, uint32_t number) {
+    rows[number] = static_cast<uint32_t>(start) + k * match_threads;
+  });
+  __syncthreads();
   uint32_t* const list = job.left();
   listing.list(left, job.statuses + job.tiles(tile_rows), tile, [&](uint32_t k, uint32_t number) {
     list[number] = row_of(records[start + k * match_threads]);
@@ -189,12 +221,15 @@ __global__ void __launch_bounds__(match_threads) list_left(const Permutation<F> 
 template <class F>
 __global__ void __launch_bounds__(match_threads) place_left(const Permutation<F> job) {
   const uint32_t repeats = job.state->repeats;
-  const uint64_t number = blockIdx.x * uint64_t{match_threads} + threadIdx.x;
-  if (blockIdx.x * uint64_t{match_threads} >= repeats || *job.missing != 0) return;
-  const bool any = number < repeats;
-  const F x = load_whole_sectors(
-      any ? job.sorting.table.at(job.left()[repeats - 1 - number]) : nullptr);
-  store_whole_sectors(any ? job.permuted_t.at(job.repeated()[number]) : nullptr, x);
+  if (*job.missing != 0) return;
+  for (uint64_t begin = blockIdx.x * uint64_t{match_threads}; begin < repeats;
+       begin += gridDim.x * uint64_t{match_threads}) {
+    const uint64_t number = begin + threadIdx.x;
+    const bool any = number < repeats;
+    const F x = load_whole_sectors(
+        any ? job.sorting.table.at(job.left()[repeats - 1 - number]) : nullptr);
+    store_whole_sectors(any ? job.permuted_t.at(job.repeated()[number]) : nullptr, x);
+  }
 }
 
 }  // namespace zkrun

@@ -46,14 +46,24 @@ __device__ __forceinline__ uint32_t sum_before(uint32_t count, uint32_t* warp_su
   return others + sum - count;
 }
 
-// The lanes of a warp that have the same digit.
+// The lanes of a warp that have the same digit. The vote and what it is combined by share their
+// predicate, which compilers do not find.
 __device__ __forceinline__ uint32_t lanes_with(uint32_t digit) {
   uint32_t lanes = ~0u;
   ZK_UNROLL
   for (int bit = 0; bit < 8; bit++) {
-    const bool set = digit >> bit & 1;
-    const uint32_t votes = __ballot_sync(~0u, set);
-    lanes &= set ? votes : ~votes;
+    asm volatile(
+        "{\n"
+        "  .reg .pred set;\n"
+        "  .reg .b32 votes;\n"
+        "  and.b32 votes, %1, %2;\n"
+        "  setp.ne.u32 set, votes, 0;\n"
+        "  vote.sync.ballot.b32 votes, set, 0xffffffff;\n"
+        "  @!set not.b32 votes, votes;\n"
+        "  and.b32 %0, %0, votes;\n"
+        "}"
+        : "+r"(lanes)
+        : "r"(digit), "r"(1u << bit));
   }
   return lanes;
 }
@@ -81,6 +91,8 @@ __device__ __forceinline__ void sort_by_digit(PassMemory<run>& memory, const Pas
   constexpr uint32_t tile_records = sort_threads * run;
   const uint32_t thread = threadIdx.x, lane = thread % 32, warp = thread / 32;
 
+  uint32_t shift = pass.shift;
+
   // Ranks among the records of the warp, which keep their order.
   uint32_t* const own_counts = memory.counts[warp];
   for (uint32_t value = lane; value < values; value += 32) own_counts[value] = 0;
@@ -88,7 +100,7 @@ __device__ __forceinline__ void sort_by_digit(PassMemory<run>& memory, const Pas
   uint32_t ranks[(run + 1) / 2];  // two in a word
   ZK_UNROLL
   for (int k = 0; k < run; k++) {
-    const uint32_t digit = digit_of(records[k], pass.shift);
+    const uint32_t digit = digit_of(records[k], shift);
     const uint32_t same = lanes_with(digit);
     const uint32_t before = __popc(same & ((1u << lane) - 1));
     const uint32_t rank = own_counts[digit] + before;
@@ -124,7 +136,6 @@ __device__ __forceinline__ void sort_by_digit(PassMemory<run>& memory, const Pas
   } else {
     __syncthreads();
   }
-  uint32_t shift = pass.shift;
   asm volatile("" : "+r"(shift));  // digits are taken out again: to keep them, registers lack
   ZK_UNROLL
   for (int k = 0; k < run; k++) {
@@ -142,12 +153,23 @@ __device__ __forceinline__ void sort_by_digit(PassMemory<run>& memory, const Pas
   }
   __syncthreads();
   const uint32_t left = pass.count - tile * tile_records;
-#pragma unroll 4
-  for (int k = 0; k < run; k++) {
-    const uint32_t i = k * sort_threads + thread;
-    if (i >= left) break;
-    const uint64_t record = memory.records[i];
-    pass.target[memory.starts[digit_of(record, pass.shift)] + i] = record;
+  uint64_t* const target = pass.target;
+  constexpr int at_once = 4;
+  ZK_UNROLL
+  for (int first = 0; first < run; first += at_once) {
+    uint64_t written[at_once];
+    uint32_t places[at_once];
+    ZK_UNROLL
+    for (int k = 0; k < at_once; k++) {
+      written[k] = memory.records[(first + k) * sort_threads + thread];
+    }
+    ZK_UNROLL
+    for (int k = 0; k < at_once; k++) places[k] = memory.starts[digit_of(written[k], shift)];
+    ZK_UNROLL
+    for (int k = 0; k < at_once; k++) {
+      const uint32_t i = (first + k) * sort_threads + thread;
+      if (i < left) target[places[k] + i] = written[k];
+    }
   }
 }
 

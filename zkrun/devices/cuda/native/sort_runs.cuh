@@ -19,19 +19,25 @@ __global__ void __launch_bounds__(run_threads) list_alike(const Sorting<F> job) 
   __shared__ uint32_t count, begin;
   const uint32_t array = blockIdx.x & 1, thread = threadIdx.x;
   SortState& state = job.states[array];
-  if ((__ldcg(state.set + key_word) & first_shared_key) == 0) return;  // none in any key
+  if ((state.set[key_word] & first_shared_key) == 0) return;  // none in any key
   const uint64_t start = (blockIdx.x >> 1) * uint64_t{tile};
   const uint64_t* const records = job.sorted(array);
   if (thread == 0) count = 0;
   __syncthreads();
+  // All loads come before the first count, which none of them could pass.
+  uint32_t keys[run_records], before[run_records];
   ZK_UNROLL
   for (int k = 0; k < run_records; k++) {
     const uint64_t i = start + k * run_threads + thread;
-    const uint32_t key = i < job.count ? key_of(records[i]) : 0;
-    uint32_t before = __shfl_up_sync(~0u, key, 1);
-    if (thread % 32 == 0) before = i > 0 && i < job.count ? key_of(records[i - 1]) : ~key;
-    if (key >= first_shared_key && key == before) {
-      alike[atomicAdd(&count, 1u)] = static_cast<uint32_t>(i);
+    keys[k] = i < job.count ? key_of(records[i]) : 0;
+    before[k] = thread % 32 == 0 && i > 0 && i < job.count ? key_of(records[i - 1]) : 0;
+  }
+  ZK_UNROLL
+  for (int k = 0; k < run_records; k++) {
+    const uint32_t other = __shfl_up_sync(~0u, keys[k], 1);
+    if (thread % 32 != 0) before[k] = other;
+    if (keys[k] >= first_shared_key && keys[k] == before[k]) {
+      alike[atomicAdd(&count, 1u)] = static_cast<uint32_t>(start + k * run_threads + thread);
     }
   }
   __syncthreads();
