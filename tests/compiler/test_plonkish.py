@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import random
+import re
 import shlex
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pytest
 from group_law import coordinates, pairing_product_is_one, sum_of_products
@@ -30,6 +31,7 @@ from zkrun.analysis.analyse import analyse
 from zkrun.compiler.compile import Machine, compile_graph
 from zkrun.compiler.type2.codec import load_graph
 from zkrun.compiler.type2.graph import Graph
+from zkrun.errors import ResourceLimit
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 MORE = [int(k) for k in os.environ.get("ZKRUN_PLONKISH_K", "").split(",") if k]
@@ -217,6 +219,33 @@ def test_compiled_proofs_are_the_same_in_little_memory(
             assert measured(outcome, "gpu:0") <= budget
     (proof,) = proofs
     verify(case.key, case.witness["p"], bytes.fromhex(proof))
+
+
+def said_to_do(graph: Graph, machine: Machine) -> int:
+    """The bytes of gpu:0 that a refusal says."""
+    with pytest.raises(ResourceLimit) as refused:
+        compile_graph(graph, machine.with_memory("gpu:0", 4096))
+    (enough,) = re.findall(r"gpu:0: 4096 .* (\d+) would do, and nothing less", str(refused.value))
+    return int(enough)
+
+
+@pytest.mark.parametrize("gpu", ["real", "virtual"])
+def test_nothing_less_does_than_what_is_said_to_do(
+    tmp_path: Path, gpu: Literal["real", "virtual"]
+) -> None:
+    """A third less did: plans put arrays together on the GPU, and left holes between others."""
+    case = build(tmp_path, "bn254", 10)
+    machine = Machine({"cpu": None, "gpu:0": None}, gpu=gpu)
+    enough = said_to_do(case.graph, machine)
+    compiled = compile_graph(case.graph, machine.with_memory("gpu:0", enough))
+    assert compiled.peak["gpu:0"] == enough
+    assert [d.to_json() for d in analyse(compiled.program).diagnostics] == []
+    outcome = zkrun.run(compiled.program, case.inputs, zkrun.Options(gpu="virtual", seed=8))
+    assert measured(outcome, "gpu:0") <= enough
+    verify(case.key, case.witness["p"], bytes.fromhex(outcome.result.values))
+    for less in (1, enough // 16, enough // 4):
+        with pytest.raises(ResourceLimit):
+            compile_graph(case.graph, machine.with_memory("gpu:0", enough - less))
 
 
 def test_the_commands_that_the_script_prints(tmp_path: Path) -> None:

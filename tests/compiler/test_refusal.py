@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 from graphs import random_graph
@@ -16,7 +18,7 @@ from zkrun.compiler.rates import DEFAULT_RATES
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Builder, Graph
 from zkrun.compiler.type2.types import Poly
-from zkrun.compiler.type3.plan import plan
+from zkrun.compiler.type3.plan import Plan, plan
 from zkrun.errors import ResourceLimit, UsageError
 from zkrun.program.types import PointArray, Scalar
 
@@ -46,8 +48,9 @@ def test_the_smallest_budget_is_said_and_works() -> None:
     enough = int(re.findall(r"(\d+) would do", text)[0])
     compiled = compile_graph(place(transform()), virtual(gpu_0=enough))
     assert BYTES <= compiled.peak["gpu:0"] <= enough < 2 * BYTES
+    assert f"{enough} would do, and nothing less." in text
     with pytest.raises(ResourceLimit):
-        compile_graph(place(transform()), virtual(gpu_0=enough - enough // 64))
+        compile_graph(place(transform()), virtual(gpu_0=enough - 1))
 
 
 def place(graph: Graph) -> Graph:
@@ -99,21 +102,31 @@ def test_what_is_said_to_do_does(graph: Graph, shares: tuple[int, int]) -> None:
 
 
 @settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
-@given(graph=random_graph(), device=st.sampled_from(["cpu", "gpu:0"]))
-def test_a_little_less_than_what_is_said_to_do_does_not(graph: Graph, device: str) -> None:
+@given(
+    graph=random_graph(),
+    device=st.sampled_from(["cpu", "gpu:0"]),
+    gpu=st.sampled_from(["real", "virtual"]),
+    disk=st.booleans(),
+)
+def test_a_little_less_than_what_is_said_to_do_does_not(
+    graph: Graph, device: str, gpu: Literal["real", "virtual"], disk: bool
+) -> None:
     """Of some graphs an eighth less did, by ways that had not been tried."""
-    memory = {device: 1, "cpu": 1 if device == "cpu" else None}
+    machine = Machine({device: 1, "cpu": 1 if device == "cpu" else None}, disk=disk, gpu=gpu)
     try:
-        compile_graph(graph, Machine(memory))
+        compile_graph(graph, machine)
     except ResourceLimit as refused:
         enough = suggested(refused)[device]
+        exact = "and nothing less" in str(refused)
     else:  # nothing of it is on the GPU
         return
-    for sixteenths in (1, 2, 3, 4):
-        less = enough - sixteenths * max(enough // 16, 64)
-        if less > 0:
+    assert exact or device == "cpu"
+    compile_graph(graph, machine.with_memory(device, enough))
+    less = [enough - sixteenths * max(enough // 16, 64) for sixteenths in (1, 2, 3, 4)]
+    for nbytes in (enough - 1, *less) if exact else less:
+        if nbytes > 0:
             with pytest.raises(ResourceLimit):
-                compile_graph(graph, Machine({**memory, device: less}))
+                compile_graph(graph, machine.with_memory(device, nbytes))
 
 
 def test_a_gpu_that_is_too_small_does_not_hinder_a_larger_one() -> None:
@@ -203,8 +216,14 @@ def test_what_no_pass_cuts_is_refused_without_trying(monkeypatch: pytest.MonkeyP
     builder.inputs = {"f": Poly(N, "coefficients"), "x": Scalar()}
     f, x = (builder.add(op.Input(name)) for name in ("f", "x"))
     quotient = builder.add(op.call("kate_division"), [f, x], source="mine.py:6", device="gpu:0")
-    graph, plans = builder.graph(quotient), []
-    monkeypatch.setattr(placed, "plan", lambda *given: plans.append(given) or plan(*given))
+    graph = builder.graph(quotient)
+    plans: list[Any] = []
+
+    def counted(*given: Any, tight: Collection[str] = ()) -> Plan:
+        plans.append(given)
+        return plan(*given, tight=tight)
+
+    monkeypatch.setattr(placed, "plan", counted)
     with pytest.raises(ResourceLimit, match=r"gpu:0: 40 bytes are too little.*mine.py:6"):
         compile_graph(graph, virtual(gpu_0=40))
     binding = [budgets["gpu:0"] for _, _, budgets, *_ in plans if budgets["gpu:0"] is not None]

@@ -2,7 +2,7 @@
 
 What the passes cut into pieces, and how small, decides both the least memory and the speed. So
 several ways are tried where memory is short, from no pieces to ever smaller ones, and of those that
-fit the one is taken that is predicted to be the fastest.
+fit the one is taken that is predicted to be the fastest. Where none does, a tight plan is made.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _LARGE_GRAPH = 3000
 def compile_graph(graph: Graph, machine: Machine | None = None) -> Compiled:
     """The program of a graph (by default for the CPU alone, without a limit).
 
-    Raises ResourceLimit, which says a budget that would do and is little more than the least, where
-    the graph cannot run in the memory there is.
+    Raises ResourceLimit where the graph cannot run in the memory there is. It says the least that
+    would do; of a CPU without a disk, from which nothing can leave, little more than the least.
     """
     machine = machine or Machine()
     _check_devices(graph, machine)
@@ -71,7 +71,8 @@ def _check_devices(graph: Graph, machine: Machine) -> None:
 
 def _try_ways(search: Search, large: bool) -> None:
     """First nothing is cut. If that does not fit without anything leaving a device, arithmetic is
-    cut more and more, and then, with the best cut, multi-scalar multiplications are."""
+    cut more and more, and then, with the best cut, multi-scalar multiplications are. Where nothing
+    fits, each vertex gets its device to itself."""
     search.attempt(1, None)
     if not search.is_short or search.is_hopeless:
         return
@@ -81,3 +82,5 @@ def _try_ways(search: Search, large: bool) -> None:
         share = search.share or SHARES[-1]
         for share_of_sums in SHARES_OF_SUMS:
             search.attempt(share, share_of_sums)
+    if search.best is None:
+        search.attempt_tight()

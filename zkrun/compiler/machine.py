@@ -44,6 +44,12 @@ class Machine:
         """The devices that do the large work: the GPUs, or the CPU where there is none."""
         return tuple(filter(is_gpu, self.devices)) or ("cpu",)
 
+    @property
+    def tight(self) -> frozenset[str]:
+        """The devices that have a limit and where to put what has no room."""
+        limited = (device for device, most in self.memory.items() if most is not None)
+        return frozenset(device for device in limited if is_gpu(device) or self.disk)
+
     def workspace(self, device: str, *calls: Call) -> int:
         """The memory that a device takes for calls beside their operands."""
         from zkrun.devices.registry import workspace  # here: nothing else asks devices anything

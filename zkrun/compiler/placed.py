@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from zkrun.analysis.rates import Rates
 from zkrun.compiler.machine import Machine
 from zkrun.compiler.type2 import operations as op
-from zkrun.compiler.type2.graph import Graph, Value, Vertex
-from zkrun.compiler.type2.passes import UNCUT
-from zkrun.compiler.type2.types import ValueType, memory_type
+from zkrun.compiler.type2.graph import Graph, Vertex
+from zkrun.compiler.type2.types import memory_type
 from zkrun.compiler.type3.calls import lower, resolved
 from zkrun.compiler.type3.chunk import Chunk
 from zkrun.compiler.type3.chunk import gpu as is_gpu
+from zkrun.compiler.type3.demand import LOADED, Demands
 from zkrun.compiler.type3.emit import emit
 from zkrun.compiler.type3.plan import Pace, Plan, plan
 from zkrun.compiler.type3.predict import Prediction, call_seconds, predict
@@ -25,13 +26,12 @@ from zkrun.program import types
 from zkrun.program.document import Program
 from zkrun.program.signature import Call
 
-__all__ = ["Compiled", "Step", "compile_placed", "least_bytes"]
+__all__ = ["Compiled", "Need", "Step", "compile_placed", "least_bytes", "tight_needs"]
 
 _PAGE = 4096
 """Bytes to which devices round up what they take."""
 
-_LOADED = op.Input | op.Constant | op.Number
-"""Operations whose results take no memory of the plan on the CPU."""
+_PUT_TOGETHER = op.Concatenate | op.Update | op.Rotate
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,13 @@ class Step:
     doc: str
     before: int
     after: int
+
+
+class Need(NamedTuple):
+    """The bytes that a device needs, and the vertex that needs most of them, if any does."""
+
+    nbytes: int
+    vertex: Vertex | None
 
 
 @dataclass
@@ -68,19 +75,20 @@ class Compiled:
         return emit(self.chunk, self.schedule, self.graph)
 
 
-def compile_placed(graph: Graph, machine: Machine) -> Compiled:
-    """The program of a graph as it is, each vertex on its device, in its order. DoesNotFit."""
-    devices = _devices(graph)
+def compile_placed(graph: Graph, machine: Machine, tight: bool = False) -> Compiled:
+    """The program of a graph as it is, each vertex on its device, in its order. DoesNotFit.
+
+    `tight`: in the least memory there can be, however long it takes.
+    """
+    devices = _devices(graph, machine.tight if tight else ())
     memory = machine.memory
     calls, buffers = _with_buffers(_calls(graph), devices, machine)
-    fixed = _workspaces(calls, devices, machine)
-    held = _held(graph)
-    fixed["cpu"] = fixed.get("cpu", 0) + held
+    fixed = _fixed(graph, calls, devices, machine)
     budgets: dict[str, int | None] = {}
     for device, most in memory.items():
         taken = fixed.get(device, 0)
         if most is not None and taken > most:
-            if device == "cpu" and held > most:
+            if device == "cpu" and _held(graph) > most:
                 raise DoesNotFit(device, taken, _largest_load(graph))
             largest = _largest_workspace(calls, devices, machine, device)
             raise DoesNotFit(device, taken, graph.vertices[largest])
@@ -89,7 +97,10 @@ def compile_placed(graph: Graph, machine: Machine) -> Compiled:
     if machine.disk:
         budgets["disk"] = None
     pace = _pace(calls, devices, machine.rates)
-    found = _planned(graph, devices, budgets, pace, buffers)
+    if tight:
+        found = plan(graph, devices, budgets, pace, buffers, tight=machine.tight)
+    else:
+        found = _planned(graph, devices, budgets, pace, buffers)
     order = schedule(found.chunk)
     peak = {
         device: -(-found.chunk.memory.get(device, 0) // _PAGE) * _PAGE + fixed.get(device, 0)
@@ -105,48 +116,31 @@ def compile_placed(graph: Graph, machine: Machine) -> Compiled:
     )
 
 
-def least_bytes(graph: Graph, machine: Machine) -> dict[str, int]:
-    """What the vertices that no pass cuts take of each device at once, at least."""
+def least_bytes(graph: Graph, machine: Machine, functions: Container[str]) -> dict[str, int]:
+    """What the calls of some functions take of each device at once, at least."""
     devices = _devices(graph)
     _, buffers = _with_buffers(_calls(graph), devices, machine)
     found: dict[str, int] = {}
-    for device, taken, vertex in _needs(graph, devices, buffers):
-        if isinstance(vertex.operation, op.Call) and vertex.operation.function in UNCUT:
-            found[device] = max(taken, found.get(device, 0))
+    for demand, vertex in Demands(graph, devices, buffers):
+        operation = vertex and vertex.operation
+        if isinstance(operation, op.Call) and operation.function in functions:
+            found[demand.device] = max(demand.nbytes, found.get(demand.device, 0))
     return found
 
 
-def _needs(
-    graph: Graph, devices: Sequence[str], buffers: Mapping[int, int]
-) -> Iterator[tuple[str, int, Vertex]]:
-    """For each call its device, and bytes of it that are taken at once, whatever else is there.
-
-    Operands that are only read (of several views of one the longest, on the CPU none that is loaded
-    elsewhere), results that are not written in the place of one, and the buffer. It may take more.
-    """
-
-    def size(typ: ValueType) -> int:
-        return types.size(memory_type(typ), graph.curve_record)
-
-    def base_of(value: Value) -> Value:
-        return bases[value.vertex] if graph.vertices[value.vertex].operation.is_view else value
-
-    bases: list[Value] = []
-    for index, vertex in enumerate(graph.vertices):
-        views = vertex.operation.is_view
-        bases.append(base_of(vertex.operands[0]) if views else Value(index))
-        operands = tuple(graph.type(value) for value in vertex.operands)
-        lowered = None if views else lower(vertex.operation, operands, vertex.types)
-        if lowered is None:
-            continue
-        device, read = devices[index], dict[Value, int]()
-        for value in (vertex.operands[at] for at in lowered.reads):
-            base = base_of(value)
-            loaded = isinstance(graph.vertices[base.vertex].operation, _LOADED)
-            if device != "cpu" or not loaded:
-                read[base] = max(size(graph.type(value)), read.get(base, 0))
-        written = 0 if lowered.elementwise else sum(map(size, vertex.types))
-        yield device, sum(read.values()) + written + buffers.get(index, 0), vertex
+def tight_needs(graph: Graph, machine: Machine) -> dict[str, Need]:
+    """What a tight plan needs of each device that has too little for anything else."""
+    devices = _devices(graph, machine.tight)
+    calls, buffers = _with_buffers(_calls(graph), devices, machine)
+    most = {device: Need(0, None) for device in machine.tight}
+    for demand, vertex in Demands(graph, devices, buffers):
+        if demand.device in most and demand.nbytes > most[demand.device].nbytes:
+            most[demand.device] = Need(demand.nbytes, vertex)
+    fixed = _fixed(graph, calls, devices, machine)
+    return {
+        device: Need(-(-need.nbytes // _PAGE) * _PAGE + fixed.get(device, 0), need.vertex)
+        for device, need in most.items()
+    }
 
 
 def _check_needs(
@@ -156,14 +150,18 @@ def _check_needs(
     buffers: Mapping[int, int],
 ) -> None:
     """DoesNotFit where a vertex has no room even if nothing else is there: no plan is tried."""
-    for device, taken, vertex in _needs(graph, devices, buffers):
-        most = budgets.get(device)
-        if most is not None and taken > most:
-            raise DoesNotFit(device, taken, vertex)
+    for demand, vertex in Demands(graph, devices, buffers):
+        most = budgets.get(demand.device)
+        if most is not None and demand.nbytes > most:
+            raise DoesNotFit(demand.device, demand.nbytes, vertex)
 
 
-def _devices(graph: Graph) -> list[str]:
-    """Where each vertex runs; a view, should it have to be copied, where it is first taken."""
+def _devices(graph: Graph, tight: Container[str] = ()) -> list[str]:
+    """Where each vertex runs; a view, should it have to be copied, where it is first taken.
+
+    On GPUs that are `tight` nothing is put together: the whole has to be there only if a call needs
+    it.
+    """
     first: dict[int, str] = {}
     for index in range(len(graph.vertices) - 1, -1, -1):
         vertex = graph.vertices[index]
@@ -171,6 +169,8 @@ def _devices(graph: Graph) -> list[str]:
             device = first.get(index, "cpu")
         else:
             device = vertex.device
+        if device in tight and isinstance(vertex.operation, _PUT_TOGETHER):
+            device = "cpu"
         first[index] = device
         for operand in vertex.operands:
             first[operand.vertex] = device
@@ -204,6 +204,15 @@ def _planned(
         if not over:
             return found
         binding.update(over)
+
+
+def _fixed(
+    graph: Graph, calls: Sequence[Call | None], devices: Sequence[str], machine: Machine
+) -> dict[str, int]:
+    """What each device holds all the time, beside its arena."""
+    fixed = _workspaces(calls, devices, machine)
+    fixed["cpu"] = fixed.get("cpu", 0) + _held(graph)
+    return fixed
 
 
 def _held(graph: Graph) -> int:
@@ -269,7 +278,7 @@ def _largest_workspace(
 
 def _largest_load(graph: Graph) -> Vertex | None:
     """Of the inputs, constants and numbers that are taken the one of most bytes."""
-    loads = [vertex for vertex in graph.vertices if isinstance(vertex.operation, _LOADED)]
+    loads = [vertex for vertex in graph.vertices if isinstance(vertex.operation, LOADED)]
 
     def nbytes(vertex: Vertex) -> int:
         return types.size(memory_type(vertex.types[0]), graph.curve_record)

@@ -1,4 +1,8 @@
-"""Why a graph cannot run in the memory there is, and in how much it could."""
+"""Why a graph cannot run in the memory there is, and in how much it could.
+
+Of a device from which values can leave, that is exactly the least: what a tight plan needs. Without
+a disk nothing can leave the CPU; then what would do is found by trying, and is close to the least.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +39,14 @@ _MANY = 2000
 """Vertices from which on that would take longer than it is worth."""
 
 _CLOSE, _BELOW = 16, 4
-"""What is said to do is at most one part in so many above what does not, and this many times as
-far below does not either: with less memory other things are cut, which may take less.
+"""What is found by trying is at most one part in so many above what does not do, and this many
+times as far below does not either: with less memory other things are cut, which may take less.
 """
 
 
 def refusal(search: Search, large: bool) -> ResourceLimit:
     """What to tell of a search that found nothing: for each device that has too little, what would
-    do, once the others have that, and is little more than the least."""
+    do, once the others have that."""
     machine, fitting = search.machine, search
     ways = _WAYS_OF_LARGE if large else _WAYS
     short: list[str] = []
@@ -57,16 +61,30 @@ def refusal(search: Search, large: bool) -> ResourceLimit:
     last = search.failure
     for device in reversed(short):  # each with what those behind it in `short` will have
         given = search.machine.memory[device] or 0
-        fitting, failure = _bounded(fitting, device, given, ways)
+        exact = _least(fitting, device, given)
+        fitting, failure = exact or _bounded(fitting, device, given, ways)
         assert fitting.best is not None
-        if not large and len(fitting.best.graph.vertices) < _MANY:
+        if not exact and not large and len(fitting.best.graph.vertices) < _MANY:
             fitting, failure = _lowered(fitting, device, given, failure)
         last = failure or last
         enough = fitting.machine.memory[device] or 0
         if enough > given:
             unit = "byte is" if given == 1 else "bytes are"
-            found.append(f"{device}: {given} {unit} too little; {enough} would do.")
+            less = ", and nothing less" if exact else ""
+            found.append(f"{device}: {given} {unit} too little; {enough} would do{less}.")
     return ResourceLimit(" ".join((*reversed(found), _needs(last))))
+
+
+def _least(fitting: Search, device: str, given: int) -> tuple[Search, DoesNotFit | None] | None:
+    """A search that fits with the least for one more device, and what does not with less; None
+    where nothing can leave it, or where what leaves has too little room on the CPU."""
+    limited = fitting.on(fitting.machine.with_memory(device, given))
+    need = limited.least_need(device)
+    if need is None:
+        return None
+    found = fitting.on(fitting.machine.with_memory(device, max(given, need.nbytes)))
+    found.attempt_tight()
+    return None if found.best is None else (found, DoesNotFit(device, need.nbytes, need.vertex))
 
 
 def _bounded(
@@ -120,7 +138,8 @@ def _tried(search: Search, machine: Machine, ways: Ways) -> Search:
     for way in ways:
         found.attempt(*way)
         if found.best is not None or found.is_hopeless:
-            break
+            return found
+    found.attempt_tight()
     return found
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, partial
 from itertools import takewhile
-from typing import TypeAlias
 
 from zkrun.compiler.machine import Machine
-from zkrun.compiler.placed import Compiled, Step, compile_placed, least_bytes
+from zkrun.compiler.placed import Compiled, Need, Step, compile_placed, least_bytes
+from zkrun.compiler.tight import Cut, Cuts, Way
 from zkrun.compiler.type2.graph import Graph, Vertex
-from zkrun.compiler.type2.passes import PASSES, Pass, Target
+from zkrun.compiler.type2.passes import PASSES, UNCUT, Pass, Target
 from zkrun.compiler.type3.residence import DoesNotFit
 
 __all__ = ["SHARES", "SHARES_OF_SUMS", "SHARE_OF_WHOLE_SUMS", "Search"]
@@ -23,9 +23,6 @@ SHARE_OF_WHOLE_SUMS = 1.25
 
 SHARES_OF_SUMS = (1.05, 2, 4, 8)
 """The same where it is cut."""
-
-Way: TypeAlias = tuple[int | None, int | None]
-"""Bytes that a vertex, and that a multi-scalar multiplication may take."""
 
 _UNCUT: Way = (None, None)
 
@@ -69,6 +66,8 @@ class Search:
         """Compiles with cuts: a vertex takes one over `share` of the smallest memory, a
         multi-scalar multiplication one over `share_of_sums`; nothing is cut where that is None."""
         way = self._way(share, share_of_sums)
+        if self._is_too_fine(way):
+            return
         steps, optimised = self._common.uncut if way == _UNCUT else self._common.cut(way)
         if optimised.vertices in self._tried:
             return
@@ -81,6 +80,50 @@ class Search:
         found.steps, found.way = (*self._common.steps, *steps), way
         if self.best is None or found.prediction.seconds < self.best.prediction.seconds:
             self.best, self.share = found, share
+
+    def attempt_tight(self) -> None:
+        """Compiles with the fewest cuts that let a tight plan fit: the least memory, not fast."""
+        memory = self.machine.memory
+        for cut in self._cuts():
+            if all(need.nbytes <= (memory[device] or 0) for device, need in cut.needs.items()):
+                try:
+                    found = compile_placed(cut.graph, self.machine, tight=True)
+                except DoesNotFit as error:  # on the CPU, where what leaves has to go
+                    self.failure = error
+                    return
+                found.steps, found.way = (*self._common.steps, *cut.steps), cut.way
+                self.best = found
+                return
+
+    def least_need(self, device: str) -> Need | None:
+        """What a limited device needs, at least, so that a tight plan fits, with what the others
+        have; None where nothing can leave it, or where others have too little."""
+        memory = self.machine.memory
+        if device not in self.machine.tight:
+            return None
+        return min(
+            (
+                cut.needs[device]
+                for cut in self._cuts()
+                if all(
+                    need.nbytes <= (memory[other] or 0)
+                    for other, need in cut.needs.items()
+                    if other != device
+                )
+            ),
+            key=lambda need: need.nbytes,
+            default=None,
+        )
+
+    def _is_too_fine(self, way: Way) -> bool:
+        """Whether pieces take less than half of what is not cut: then the least depends on that
+        alone, and where that has no room beside anything, a tight plan is as good."""
+        computing = self.machine.computing
+        least = max(map(self.least_bytes, computing)) if self.machine.tight & {*computing} else 0
+        return any(most is not None and 2 * most < least for most in way)
+
+    def _cuts(self) -> Iterable[Cut]:
+        return self._common.cuts(self.machine) if self.machine.tight else ()
 
     def _way(self, share: float, share_of_sums: float | None) -> Way:
         memory = (self.machine.memory[device] for device in self.machine.computing)
@@ -97,6 +140,7 @@ class _Common:
         self.machine = machine
         target = Target(machine.devices, rates=machine.rates)
         self.steps, self.graph = _optimise(graph, _ALIKE, target)
+        self._cuts: dict[frozenset[str], Cuts] = {}
 
     @cached_property
     def uncut(self) -> tuple[tuple[Step, ...], Graph]:
@@ -106,7 +150,7 @@ class _Common:
     @cached_property
     def least_bytes(self) -> dict[str, int]:
         """By device what the vertices take that no pass cuts."""
-        return least_bytes(self.uncut[1], self.machine)
+        return least_bytes(self.uncut[1], self.machine, UNCUT)
 
     def cut(self, way: Way) -> tuple[tuple[Step, ...], Graph]:
         """The graph after all passes, which cut so much, and what those did that depend on it."""
@@ -114,6 +158,12 @@ class _Common:
         workspace = partial(machine.workspace, machine.computing[0])
         target = Target(machine.devices, *way, machine.rates, workspace)
         return _optimise(self.graph, _DIFFERENT, target)
+
+    def cuts(self, machine: Machine) -> Cuts:
+        """The ways to make tight plans, which differ by the devices that are tight alone."""
+        if machine.tight not in self._cuts:
+            self._cuts[machine.tight] = Cuts(self.cut, machine)
+        return self._cuts[machine.tight]
 
 
 _ALIKE = tuple(takewhile(lambda one: one.name != "split", PASSES))

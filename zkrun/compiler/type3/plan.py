@@ -6,7 +6,7 @@ runs, the operands of those behind it are brought, as far as there is room.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from zkrun.compiler.type2 import operations as op
@@ -24,6 +24,7 @@ from zkrun.compiler.type3.chunk import (
     Type2,
     gpu,
 )
+from zkrun.compiler.type3.demand import Demands
 from zkrun.compiler.type3.liveness import Liveness, liveness
 from zkrun.compiler.type3.residence import Residence
 from zkrun.program import types
@@ -63,15 +64,18 @@ def plan(
     pace: Pace,
     buffers: Mapping[int, int],
     spilled: Iterable[Value] = (),
+    tight: Collection[str] = (),
 ) -> Plan:
     """The chunk of a graph whose vertices run in order on `devices`.
 
     `budgets` are the bytes of arena that each device may use, None for no limit; the disk is used
     only where it has an entry. `buffers` are the bytes that vertices take, by position, to work in.
     `spilled` are values that will have to leave their GPU: they are copied to the CPU as soon as
-    they are there, so that leaving takes no time. Raises DoesNotFit.
+    they are there, so that leaving takes no time. `tight` are devices where each vertex has room
+    for all that it demands at once, whatever has to leave, and nothing comes before its time: where
+    no vertex demands more than there is, that always fits. Raises DoesNotFit.
     """
-    planner = _Planner(graph, devices, budgets, pace, buffers, frozenset(spilled))
+    planner = _Planner(graph, devices, budgets, pace, buffers, frozenset(spilled), tight)
     planner.run()
     return Plan(planner.chunk, planner.at.evicted, planner.at.spilled)
 
@@ -85,6 +89,7 @@ class _Planner:
         pace: Pace,
         buffers: Mapping[int, int],
         spilled: frozenset[Value],
+        tight: Collection[str],
     ) -> None:
         self.graph = graph
         self.devices = devices
@@ -92,7 +97,9 @@ class _Planner:
         self.pace = pace
         self.buffers = buffers
         self.early = spilled
+        self.tight = tight
         self.live: Liveness = liveness(graph, devices)
+        self.demands = Demands(graph, devices, buffers, self.live)
         self.chunk = Chunk(graph.curve)
         self.slots = self._slots()
         self.at = Residence(graph, self.live, self.chunk, budgets, self.slots)
@@ -100,7 +107,13 @@ class _Planner:
     def run(self) -> None:
         for position, vertex in enumerate(self.graph.vertices):
             self.at.position, self.at.source = position, vertex.source
-            self.at.narrow = self._is_narrow(vertex, self.devices[position])
+            if self.devices[position] in self.tight:
+                demand = self.demands.of(position)
+                self.at.alone = demand.values
+                self.at.make_room(demand)
+            else:
+                self.at.alone = None
+                self.at.narrow = self._is_narrow(vertex, self.devices[position])
             self._vertex(position, vertex)
         self._finish()
         self.chunk.memory = {device: space.top for device, space in self.at.spaces.items()}
@@ -274,7 +287,8 @@ class _Planner:
 
     def _finish(self) -> None:
         self.at.position, self.at.source = len(self.graph.vertices), None
-
+        if "cpu" in self.tight:
+            self.at.make_room(self.demands.of_results())
         returned: set[Value] = set()
 
         def assemble(result: Result) -> int:
@@ -323,7 +337,7 @@ class _Planner:
             vertex, device = self.graph.vertices[later], self.devices[later]
             computing += self.pace.vertices[later - 1]
             moved = isinstance(vertex.operation, op.Concatenate | op.Update)
-            if not gpu(device) or vertex.operation.is_view or moved:
+            if not gpu(device) or device in self.tight or vertex.operation.is_view or moved:
                 continue
             for operand in vertex.operands:
                 base = self.live.views[operand].base
@@ -362,6 +376,8 @@ class _Planner:
         for position, vertex in enumerate(self.graph.vertices):
             if not isinstance(vertex.operation, op.Concatenate):
                 continue
+            if self.devices[position] in self.tight:
+                continue  # the whole would have to stay from its first part on
             start = 0
             for operand in vertex.operands:
                 n = types.length(memory_type(self.graph.type(operand)))

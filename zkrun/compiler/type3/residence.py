@@ -7,7 +7,7 @@ from there to the disk; what lies elsewhere as well is only dropped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 
 from zkrun.compiler.type2.graph import Graph, Value, Vertex
@@ -26,6 +26,7 @@ from zkrun.compiler.type3.chunk import (
     Transfer,
     gpu,
 )
+from zkrun.compiler.type3.demand import Demand
 from zkrun.compiler.type3.liveness import Liveness
 from zkrun.compiler.type3.space import Space
 from zkrun.program import types
@@ -48,8 +49,9 @@ class DoesNotFit(Exception):
 class Residence:
     """The registers and addresses of values, while a walk over the vertices is at `position`.
 
-    `narrow`: whether slices come alone although what they are slices of is there. `evicted`: bytes
-    that have left each device for lack of room; `spilled`: the values that left a GPU.
+    `narrow`: whether slices come alone although what they are slices of is there. `alone`: those
+    that do, where that has been decided. `evicted`: bytes that have left each device for lack of
+    room; `spilled`: the values that left a GPU.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Residence:
         self.position = 0
         self.source: str | None = None
         self.narrow = False
+        self.alone: Container[Value] | None = None
         self.evicted: dict[str, int] = {}
         self.spilled: set[Value] = set()
         # Where each value is: a register by device. Only bases and slices that were brought alone.
@@ -93,8 +96,7 @@ class Residence:
         viewed = self.live.views[value]
         if not viewed.metas:
             return self.bring(viewed.base, device)
-        alone = self.narrow or device not in self.copies[viewed.base]
-        if alone and self._is_part(value, viewed.base):
+        if self._comes_alone(value, viewed.base, device):
             return self.bring(value, device)
         return self.view(self.bring(viewed.base, device), viewed.metas)
 
@@ -130,6 +132,12 @@ class Residence:
         finally:
             if fresh:
                 self.pinned.discard(place)
+
+    def _comes_alone(self, value: Value, base: Value, device: str) -> bool:
+        if self.alone is not None:
+            return value in self.alone
+        alone = self.narrow or device not in self.copies[base]
+        return alone and self._is_part(value, base)
 
     def _is_part(self, value: Value, base: Value) -> bool:
         one, whole = (memory_type(self.graph.type(each)) for each in (value, base))
@@ -194,14 +202,31 @@ class Residence:
         copies = self.copies.get(value, {})
         return copies[device] if device in copies else self.take(value, device)
 
-    def _room(self, value: Value, device: str, nbytes: int, patience: float) -> int:
-        """The address of a fresh block; others leave for it. Raises DoesNotFit.
+    def make_room(self, demand: Demand) -> None:
+        """Lets leave what has to, so that all that a vertex demands has a place without anything
+        leaving: what is not there yet finds one stretch. Where there is none, everything leaves."""
+        device = demand.device
+        here = [value for value in demand.values if device in self.copies.get(value, {})]
+        missing = demand.nbytes - sum(demand.values[value] for value in here)
+        if not missing:
+            return
+        space = self._space(device)
+        self.pinned.update((value, device) for value in here)
+        window = space.find(missing, self._next_use(device, float("inf")))
+        if window is None:
+            self.pinned.difference_update((value, device) for value in here)
+        for victim in space.owners() if window is None else window.victims:
+            self._evict(victim, device)
 
-        Nothing leaves that is needed before `patience` is over, where that is a position.
-        """
+    def _space(self, device: str) -> Space[Value]:
         space = self.spaces.get(device)
         if space is None:
             space = self.spaces[device] = Space(self.budgets.get(device), ALIGNMENT)
+        return space
+
+    def _next_use(self, device: str, patience: float) -> Callable[[Value], float | None]:
+        """When a device needs an owner of memory; None while it must stay: it is held, or needed
+        before `patience` is over, where that is a position."""
 
         def next_use(owner: Value) -> float | None:
             if (owner, device) in self.pinned or self._is_open(owner):
@@ -209,7 +234,15 @@ class Residence:
             use = self.live.next_use(owner, device, self.position)
             return None if patience < float("inf") and use <= patience else use
 
-        window = space.find(nbytes, next_use)
+        return next_use
+
+    def _room(self, value: Value, device: str, nbytes: int, patience: float) -> int:
+        """The address of a fresh block; others leave for it. Raises DoesNotFit.
+
+        Nothing leaves that is needed before `patience` is over, where that is a position.
+        """
+        space = self._space(device)
+        window = space.find(nbytes, self._next_use(device, patience))
         if window is None:
             raise self._no_room(device, nbytes)
         for victim in window.victims:

@@ -40,6 +40,10 @@ class Space(Generic[Owner]):
     def __contains__(self, owner: Owner) -> bool:
         return owner in self._at
 
+    def owners(self) -> list[Owner]:
+        """The owners of all blocks."""
+        return list(self._at)
+
     def block(self, nbytes: int) -> int:
         """The bytes that a block of `nbytes` takes."""
         return -(-max(nbytes, 1) // self._alignment) * self._alignment

@@ -1,0 +1,63 @@
+"""Tight plans: what the vertex takes that demands most is enough, and less is not."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from graphs import Case, random_cases
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from interpreter import document_values, interpret
+from test_compile_graphs import drawn, on_devices, run
+
+from zkrun.analysis.analyse import analyse
+from zkrun.compiler.machine import Machine
+from zkrun.compiler.placed import compile_placed, tight_needs
+from zkrun.compiler.type2.graph import Graph
+from zkrun.compiler.type2.types import memory_type
+from zkrun.compiler.type3.residence import DoesNotFit
+from zkrun.program import types
+
+
+def largest(graph: Graph) -> int:
+    """The bytes of a graph's largest value, in whole pages."""
+    typs = (memory_type(typ) for vertex in graph.vertices for typ in vertex.types)
+    return -(-max(types.size(typ, graph.curve_record) for typ in typs) // 4096) * 4096
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=random_cases(), seed=st.integers(0, 2**32), gpus=st.integers(1, 2), disk=st.booleans())
+def test_what_vertices_demand_is_enough(case: Case, seed: int, gpus: int, disk: bool) -> None:
+    devices = ["cpu", *(f"gpu:{number}" for number in range(gpus))]
+    placed = on_devices(case.graph, random.Random(seed), devices)
+    limited = devices if disk else devices[1:]
+    asked = Machine(dict.fromkeys(devices) | dict.fromkeys(limited, 1), disk=disk)
+    needs = tight_needs(placed, asked)
+    assert needs.keys() == set(limited)
+    memory = {device: needs[device].nbytes if device in needs else None for device in devices}
+    if disk:  # values on their way to the disk may take more of the CPU
+        memory["cpu"] = (memory["cpu"] or 0) + largest(placed)
+    compiled = compile_placed(placed, Machine(memory, disk=disk), tight=True)
+    for device, most in memory.items():
+        assert most is None or compiled.peak[device] <= most
+    assert [one.to_json() for one in analyse(compiled.program).diagnostics] == []
+    expected = document_values(interpret(case.graph, case.inputs, drawn(case.graph)))
+    inputs = {name: case.inputs[name] for name in case.graph.inputs}
+    assert run(compiled.program, inputs, sanitize=True).result.values == expected
+    outcome = run(compiled.program, inputs, shuffle=seed)
+    assert outcome.result.values == expected
+    for use in outcome.trace.devices:
+        assert use.name == "disk" or use.peak <= compiled.peak[use.name], use.name
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=random_cases(), seed=st.integers(0, 2**32), tight=st.booleans())
+def test_less_is_not_enough(case: Case, seed: int, tight: bool) -> None:
+    """For no plan: what vertices demand is a lower bound of those that are not tight, too."""
+    placed = on_devices(case.graph, random.Random(seed), ["cpu", "gpu:0"])
+    need = tight_needs(placed, Machine({"cpu": None, "gpu:0": 1}))["gpu:0"]
+    assert (need.vertex is None) == (need.nbytes == 0)
+    if need.vertex is not None:
+        with pytest.raises(DoesNotFit):
+            compile_placed(placed, Machine({"cpu": None, "gpu:0": need.nbytes - 1}), tight)
