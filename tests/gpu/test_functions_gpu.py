@@ -6,7 +6,7 @@ import pytest
 from gpu_values import LAYOUTS, agree, array, both_curves, images, opened, scalar
 
 from zkrun.algebra.curves import Curve
-from zkrun.devices.cuda import fused_unit
+from zkrun.devices.cuda import elementwise, fused_unit
 
 pytestmark = pytest.mark.gpu
 
@@ -31,7 +31,8 @@ def test_recurrences(curve: Curve, layout: str) -> None:
 
 @both_curves
 def test_long_arrays(curve: Curve) -> None:
-    """More than one group of tiles, and runs of inversions as long as they get."""
+    """More than one group of tiles, runs of inversions as long as they get, and elements that have
+    their factors in common."""
     n = (1 << 21) + 1025
     with opened("cpu", "gpu:0") as devices:
         a, x = array(images(curve, n, 1, 1000)), scalar(31337, curve)
@@ -40,6 +41,10 @@ def test_long_arrays(curve: Curve) -> None:
         agree(devices, curve, "kate_division", {}, [out], [a, x])
         agree(devices, curve, "scan_mul", {}, [out], [nonzero, x])
         agree(devices, curve, "batch_invert", {}, [array(images(curve, 2 * n, 3, 1000))])
+        agree(devices, curve, "poly_scale", {}, [out], [a, x])
+        for period in (1, 3, 256, n):
+            powers = array(images(curve, period, 4))
+            agree(devices, curve, "distribute_powers", {}, [a], [powers])
         outs = [array(bytes(32 * n))] * 2
         agree(devices, curve, "permute", {"usable": n - 3}, outs, [nonzero, nonzero])
 
@@ -76,6 +81,28 @@ def test_elementwise(curve: Curve, layout: str) -> None:
             for period in (1, 2, 3, 8, 257):
                 powers = array(images(curve, period, 3))
                 agree(devices, curve, "distribute_powers", {}, [a], [powers], layout)
+
+
+@both_curves
+@any_layout
+def test_factors_of_many_elements(
+    curve: Curve, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long arrays have them; test_long_arrays has one that is."""
+    monkeypatch.setattr(elementwise, "_STRIDED", 4096)
+    r = curve.r
+    edges = [0, 1, 2, r - 1, r - 2, r >> 1, 2**256 % r, 2**224 - 1, 2**32 - 1, r - 2**32]
+    factors = b"".join(edge.to_bytes(32, "little") for edge in edges)
+    with opened("cpu", "gpu:0") as devices:
+        for n in (4095, 4096, 4101, 9000):
+            value = array(factors * 11 + images(curve, n - 120, n) + factors)
+            out = array(bytes(32 * n))
+            for edge in (*edges, 31337):
+                agree(devices, curve, "poly_scale", {}, [out], [value, scalar(edge, curve)], layout)
+            most = n // elementwise._STRIDES
+            for period in (1, 3, 10, 256, 300, most - 1, most, most + 1):
+                powers = array((factors + images(curve, period, 3))[: 32 * period])
+                agree(devices, curve, "distribute_powers", {}, [value], [powers], layout)
 
 
 @both_curves

@@ -246,12 +246,9 @@ ZK_DEVICE void square_words(uint32_t* t, const uint32_t* a) {
 
 }  // namespace ptx
 
-// result = t / R mod p, for t of 2 n words, reduced once by `multiple` p.
-//
-// The lower half is reduced as above, with rows of m p alone, to at most p; the upper half, t / R,
-// is added.
-template <class P, int multiple>
-ZK_DEVICE void reduce_words(uint32_t* result, const uint32_t* t) {
+// result = (t + m p) / R, at most p, for t of n words and that m below R which makes it whole.
+template <class P>
+ZK_DEVICE void divide_by_radix(uint32_t* result, uint32_t* multiple, const uint32_t* t) {
   constexpr int n = 2 * P::N;
   uint32_t p[n], even[n], odd[n];
   const Limbs<P::N> modulus = P::modulus();
@@ -263,8 +260,9 @@ ZK_DEVICE void reduce_words(uint32_t* result, const uint32_t* t) {
   for (int i = 0; i < n; i++) {
     uint32_t* const e = i % 2 ? odd : even;
     uint32_t* const o = i % 2 ? even : odd;
+    uint32_t& m = multiple[i];
     if (i == 0) {
-      const uint32_t m = e[0] * inverse;
+      m = e[0] * inverse;
       ptx::set_row<n>(o, p + 1, m);
       ptx::add_row<n>(e, p, m);
     } else {
@@ -272,7 +270,7 @@ ZK_DEVICE void reduce_words(uint32_t* result, const uint32_t* t) {
       // a word of its own.
       e[0] = ptx::add_cc(e[0], o[1]);
       const uint32_t carry = ptx::addc(0, 0);
-      const uint32_t m = e[0] * inverse;
+      m = e[0] * inverse;
       ptx::add_cc(carry, 0xffffffffu);
       ptx::add_row_shifted<n>(o, p + 1, m);
       ptx::add_row<n>(e, p, m);
@@ -280,6 +278,15 @@ ZK_DEVICE void reduce_words(uint32_t* result, const uint32_t* t) {
     o[n - 1] = ptx::addc(o[n - 1], 0);
   }
   ptx::merge<n>(result, odd, even);
+}
+
+// result = t / R mod p, for t of 2 n words, reduced once by `multiple` p: the lower half, divided,
+// is at most p, and the upper one, t / R, is added.
+template <class P, int multiple>
+ZK_DEVICE void reduce_words(uint32_t* result, const uint32_t* t) {
+  constexpr int n = 2 * P::N;
+  uint32_t m[n];
+  divide_by_radix<P>(result, m, t);
   result[0] = ptx::add_cc(result[0], t[n]);
   ZK_UNROLL
   for (int j = 1; j < n - 1; j++) result[j] = ptx::addc_cc(result[j], t[n + j]);

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from cupy.cuda import runtime
 
 from zkrun.devices.base import Data
-from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, montgomery, view
+from zkrun.devices.cuda.launch import Values, blocks, kernels, montgomery, view
 from zkrun.devices.cuda.queue import Queue
 from zkrun.devices.cuda.units import elementwise_unit
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
+from zkrun.program.types import length
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
@@ -32,19 +33,22 @@ __all__ = [
 ]
 
 THREADS = 256
-_PRODUCT_THREADS = 128  # of multiply_all and multiply_cyclic, each of which takes two elements
+_PRODUCT_THREADS = 128  # of multiply_all, multiply_cyclic and multiply_strided
+# For the last one: elements at least of an array, and of a thread. As is fastest on an H200.
+_STRIDED, _STRIDES = 1 << 21, 8
 _TO_DEVICE = 1
 
 
 def launch_elements(
-    kernel: Callable[..., None], stream: int, count: int, payload: bytes, each: int = 1
+    kernel: Callable[..., None],
+    stream: int,
+    count: int,
+    payload: bytes,
+    each: int = 1,
+    threads: int = THREADS,
 ) -> None:
-    """Launches a thread for `each` elements."""
-    kernel(stream, blocks(count, each * THREADS), THREADS, payload)
-
-
-def _launch_products(kernel: Kernel, stream: int, count: int, payload: bytes) -> None:
-    kernel(stream, blocks(count, 2 * _PRODUCT_THREADS), _PRODUCT_THREADS, payload)
+    """Launches a thread for `each` elements, in blocks of so many threads."""
+    kernel(stream, blocks(count, each * threads), threads, payload)
 
 
 def upload(device: CudaDevice, payload: bytes) -> int:
@@ -78,25 +82,41 @@ def pairwise(operation: str) -> Factory:
 
 
 def poly_scale(call: Call, device: CudaDevice) -> Launch:
-    kernel = kernels(elementwise_unit(call.curve))["multiply_all"]
+    multiply = _cyclic(call, 1)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (c,), (a, s) = mutable, immutable
-        _launch_products(kernel, queue.handle, c.length, view(c) + view(a) + view(s))
+        multiply(queue.handle, view(c) + view(a) + view(s))
 
     return launch
 
 
 def distribute_powers(call: Call, device: CudaDevice) -> Launch:
-    kernel = kernels(elementwise_unit(call.curve))["multiply_cyclic"]
+    multiply = _cyclic(call, length(call.immutable[0]))
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (a,), (powers,) = mutable, immutable
-        if a.length:
-            step = struct.pack("<2Q", _PRODUCT_THREADS % powers.length, 0)
-            _launch_products(kernel, queue.handle, a.length, view(a) + view(powers) + step)
+        multiply(queue.handle, view(a) + view(a) + view(powers))
 
     return launch
+
+
+def _cyclic(call: Call, period: int) -> Callable[[int, bytes], None]:
+    """What queues c[i] = a[i] b[i mod period] on a stream, for the views of c, a and b."""
+    n = length(call.mutable[0])
+    if n >= _STRIDED and n >= _STRIDES * period:
+        name, each = "multiply_strided", 1
+        count = step = n // _STRIDES // period * period
+    else:
+        name, each = "multiply_all" if period == 1 else "multiply_cyclic", 2
+        count, step = n, _PRODUCT_THREADS % max(period, 1)
+    kernel = kernels(elementwise_unit(call.curve))[name]
+    end = struct.pack("<2Q", step, 0)
+
+    def multiply(stream: int, views: bytes) -> None:
+        launch_elements(kernel, stream, count, views + end, each, _PRODUCT_THREADS)
+
+    return multiply
 
 
 def fill(call: Call, device: CudaDevice) -> Launch:

@@ -101,7 +101,7 @@ def elementwise_unit(curve: Curve) -> Unit:
         for operation in ("add", "subtract", "multiply")
     ]
     names = (
-        *("multiply_all", "multiply_cyclic", "multiply_geometric"),
+        *("multiply_all", "multiply_cyclic", "multiply_strided", "multiply_geometric"),
         *("fill", "invert_scalar", "raise_scalar"),
     )
     return Unit("elementwise.cuh", (*pairs, *((name, f"{name}<{field}>") for name in names)))

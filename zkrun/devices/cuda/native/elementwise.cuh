@@ -3,6 +3,7 @@
 #pragma once
 
 #include "field.hpp"
+#include "fixed_factor.cuh"
 #include "inversion.cuh"
 #include "memory.cuh"
 #include "whole_sectors.cuh"
@@ -54,20 +55,34 @@ __global__ void __launch_bounds__(elementwise_threads) pairwise(const Pairwise<F
   store_element(job.c, i, c);
 }
 
-// Kernels of one multiplication an element, which takes as long as the memory. A thread takes two
-// elements, so that the one's multiplication hides the other's way to memory, and all it loads
-// comes before the first of them. Small blocks make room for the next ones sooner.
+// Kernels of one multiplication an element, which takes as long as the memory. All that a thread
+// needs next is on its way while it multiplies, and small blocks make room for others sooner.
 inline constexpr int product_threads = 128;
 inline constexpr int product_blocks = 8;  // on a multiprocessor: with 64 registers a thread
+
+// c[i] = a[i] b[i mod period], where the period is b's length.
+template <class F>
+struct Cyclic {
+  DeviceView<F> c, a, b;
+  uint64_t step;  // product_threads mod period; for multiply_strided see there
+  uint64_t padding;
+};
 
 __device__ __forceinline__ uint64_t product_number(uint32_t number) {
   return blockIdx.x * uint64_t{2 * product_threads} + (number * product_threads + threadIdx.x);
 }
 
-// c[i] = a[i] b[0].
+// i mod period, where divisions of 64 bits, which are many instructions, are seldom needed.
+__device__ __forceinline__ uint64_t remainder(uint64_t i, uint64_t period) {
+  if ((period & (period - 1)) == 0) return i & (period - 1);
+  if ((i | period) >> 32 == 0) return static_cast<uint32_t>(i) % static_cast<uint32_t>(period);
+  return i % period;
+}
+
+// For a period of 1. A thread takes two elements.
 template <class F>
 __global__ void __launch_bounds__(product_threads, product_blocks)
-    multiply_all(const Pairwise<F> job) {
+    multiply_all(const Cyclic<F> job) {
   const uint64_t first = product_number(0), second = product_number(1);
   const F factor = load(job.b.at(0));
   const F x = load_or_zero(job.a, first), y = load_or_zero(job.a, second);
@@ -75,36 +90,38 @@ __global__ void __launch_bounds__(product_threads, product_blocks)
   store_plainly(job.c, second, y * factor);
 }
 
-// a[i] *= b[i mod period], where the period is b's length.
-template <class F>
-struct Cyclic {
-  DeviceView<F> a, b;
-  uint64_t step;  // product_threads mod period
-  uint64_t padding;
-};
-
+// For any period. A thread takes two elements.
 template <class F>
 __global__ void __launch_bounds__(product_threads, product_blocks)
     multiply_cyclic(const Cyclic<F> job) {
   const uint64_t first = product_number(0), second = product_number(1);
   if (first >= job.a.length) return;
   const bool both = second < job.a.length;
-  const uint64_t period = job.b.length;
-  uint64_t i;
-  if ((period & (period - 1)) == 0) {
-    i = first & (period - 1);
-  } else if ((first | period) >> 32 == 0) {
-    i = static_cast<uint32_t>(first) % static_cast<uint32_t>(period);
-  } else {
-    i = first % period;
-  }
+  const uint64_t period = job.b.length, i = remainder(first, period);
   uint64_t j = i + job.step;
   if (j >= period) j -= period;
-  F* const places[] = {job.a.at(first), job.a.at(both ? second : first)};
-  const F x = load(places[0]), y = load(places[1]);
+  const F x = load(job.a.at(first)), y = load(job.a.at(both ? second : first));
   const F x_factor = load(job.b.at(i)), y_factor = load(job.b.at(j));
-  store(places[0], x * x_factor);
-  if (both) store(places[1], y * y_factor);
+  store(job.c.at(first), x * x_factor);
+  if (both) store(job.c.at(second), y * y_factor);
+}
+
+// For long arrays. There are `step` threads, a multiple of the period, and a thread takes elements
+// so far apart: they have one factor.
+template <class F>
+__global__ void __launch_bounds__(product_threads, product_blocks)
+    multiply_strided(const Cyclic<F> job) {
+  const uint64_t first = blockIdx.x * uint64_t{product_threads} + threadIdx.x;
+  if (first >= job.step) return;
+  F next = load_or_zero(job.a, first);
+  const FixedFactor<typename F::Parameters> factor(
+      load(job.b.at(remainder(first, job.b.length))));
+#pragma unroll 1
+  for (uint64_t i = first; i < job.a.length; i += job.step) {
+    const F x = next;
+    next = load_or_zero(job.a, i + job.step);
+    store(job.c.at(i), factor * x);
+  }
 }
 
 // a[i] *= low[i mod 2^log_low] high[i >> log_low].
