@@ -38,9 +38,10 @@ _ALL_WAYS: Ways = tuple(
 _MANY = 2000
 """Vertices from which on that would take longer than it is worth."""
 
-_CLOSE, _BELOW = 16, 4
-"""What is found by trying is at most one part in so many above what does not do, and this many
-times as far below does not either: with less memory other things are cut, which may take less.
+_CLOSE, _BELOW, _CLOSEST = 16, 4, 256
+"""What is found by trying is at most one part in `_CLOSE` above what does not do, and so many times
+as far below does not either: with less memory other things are cut, which may take less. Then it is
+brought to one part in `_CLOSEST`.
 """
 
 
@@ -64,8 +65,12 @@ def refusal(search: Search, large: bool) -> ResourceLimit:
         exact = _least(fitting, device, given)
         fitting, failure = exact or _bounded(fitting, device, given, ways)
         assert fitting.best is not None
-        if not exact and not large and len(fitting.best.graph.vertices) < _MANY:
-            fitting, failure = _lowered(fitting, device, given, failure)
+        if not exact and not large:
+            if len(fitting.best.graph.vertices) < _MANY:
+                fitting, failure = _lowered(fitting, device, given, failure)
+            enough = fitting.machine.memory[device] or 0
+            least = max(given, fitting.least_bytes(device), enough - enough // _CLOSE)
+            fitting, failure = _bisected(fitting, failure, device, least, ways, _CLOSEST)
         last = failure or last
         enough = fitting.machine.memory[device] or 0
         if enough > given:
@@ -101,13 +106,26 @@ def _bounded(
         failure, least = found.failure, enough
         enough *= 2
         found = _tried(fitting, fitting.machine.with_memory(device, enough), ways)
-    while enough - least > max(enough // _CLOSE, 64):
+    return _bisected(found, failure, device, least, ways, _CLOSE)
+
+
+def _bisected(
+    found: Search,
+    failure: DoesNotFit | None,
+    device: str,
+    least: int,
+    ways: Ways,
+    close: int,
+) -> tuple[Search, DoesNotFit | None]:
+    """The same with less, down to one part in `close` above what does not do or is the `least`."""
+    enough = found.machine.memory[device] or 0
+    while enough - least > max(enough // close, 64):
         middle = isqrt(least * enough) if least * 2 < enough else (least + enough) // 2
-        attempt = _tried(fitting, fitting.machine.with_memory(device, middle), ways)
+        attempt = _tried(found, found.machine.with_memory(device, middle), ways)
         if attempt.best is not None:
             enough, found = middle, attempt
         else:
-            least, failure = middle, attempt.failure
+            least, failure = middle, attempt.failure or failure
     return found, failure
 
 
