@@ -22,6 +22,7 @@ from typing import Any
 __all__ = ["GUARD", "CUDARuntimeError", "Driver"]
 
 NOT_READY, INVALID_VALUE, INVALID_HANDLE = 600, 1, 400
+BLOCKING, MOST_BLOCKING = 1, 56  # with more on their way, to record one waits for the GPU
 GUARD = 30.0  # seconds after which whoever still waits is stuck
 
 
@@ -37,11 +38,13 @@ class Record:
 
     passed: bool = False
     at: float = 0.0  # ms
+    blocking: bool = False  # of an event that threads can sleep for
 
 
 @dataclass(eq=False)
 class FakeEvent:
     device: int
+    flags: int
     record: Record | None = None
     waited: int = 0  # threads in eventSynchronize
     destroyed: bool = False
@@ -249,7 +252,7 @@ class Driver:
 
     def eventCreateWithFlags(self, flags: int) -> int:
         handle = self._handle()
-        self.events[handle] = FakeEvent(self.getDevice())
+        self.events[handle] = FakeEvent(self.getDevice(), flags)
         self.created["events"] += 1
         return handle
 
@@ -260,7 +263,11 @@ class Driver:
         event.destroyed = True
 
     def eventRecord(self, handle: int, stream: int) -> None:
-        event, record = self._event(handle), Record()
+        event = self._event(handle)
+        record = Record(blocking=bool(event.flags & BLOCKING))
+        waiting = [e.record for e in self.events.values() if e.record and e.record.blocking]
+        if record.blocking and sum(not one.passed for one in waiting) >= MOST_BLOCKING:
+            self.misuse.append(f"event {handle}: to record it waits for the GPU")
         if event.device != self._stream(stream).device:
             self._complain(f"event {handle} is of another GPU than the stream")
         if event.waited or (event.record is not None and not event.record.passed):

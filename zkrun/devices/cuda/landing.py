@@ -22,10 +22,13 @@ from zkrun.devices.cuda.flights import NOT_READY, Flight, Times
 
 __all__ = ["Landing"]
 
-_BLOCKING = 1  # threads that wait for an event sleep
+# Of events that a thread could sleep for, 56 at most are on their way at a time: who records one
+# more has to wait for the GPU. So who waits for one looks at it from time to time.
+_EVENT_FLAGS = 0
 _TOGETHER = 256  # flights that land together; more of them are not to wait for leisure
 _FEW = 8  # that land while a thread waits for another one
 _PAUSE = 20e-6  # seconds between two looks at an event, beside what the system adds
+_LONGEST_PAUSE = 1e-3  # of the worker, which otherwise sleeps an eighth of what it has waited
 
 
 class _Shared:
@@ -59,7 +62,6 @@ class Landing:
         self._stop, self._error = stop, error
         self._spare_events: list[int] = []
         self._all_events: list[int] = []
-        self._synchronized: Flight | None = None  # by the worker
         self._watchers: set[object] = set()  # threads that look at events
         self._never_checked = 0  # flights with checks since the stream has failed
         self.flights: deque[Flight] = deque()
@@ -95,7 +97,7 @@ class Landing:
         """A CUDA event for the next flight."""
         if self._spare_events:
             return self._spare_events.pop()
-        cuda: int = runtime.eventCreateWithFlags(_BLOCKING)
+        cuda: int = runtime.eventCreateWithFlags(_EVENT_FLAGS)
         self._all_events.append(cuda)
         return cuda
 
@@ -110,20 +112,12 @@ class Landing:
 
     def land(self, last: Flight) -> None:
         """Waits for a flight, and lands all up to it."""
-        with self._changed:
-            if last.landed:
-                return
-            self._synchronized = last
-        try:
-            runtime.eventSynchronize(last.cuda)
-        except BaseException as error:  # whatever the GPU says: not which of them it was
+        status = _wait(last)
+        if status:  # whatever the GPU says: not which of them it was
             with self._changed:
                 first = self.flights[0] if self.flights else last
-            self._stop(first.first(), error)
+            self._stop(first.first(), runtime.CUDARuntimeError(status))
         self._finish_up_to(last)
-        with self._changed:
-            self._synchronized = None
-            self._reuse(last)
 
     # By any thread.
 
@@ -141,7 +135,7 @@ class Landing:
         while not flight.landed and self._error() is None:
             if event is not None and event.is_complete():
                 return
-            status = _status(flight)
+            status: int = runtime.eventQuery(flight.cuda)
             if status == 0 and event is not None and not _shared.unchecked:
                 event.complete()
             elif status == 0:
@@ -190,11 +184,7 @@ class Landing:
             _shared.unchecked -= bool(flight.checks)
         else:
             self._never_checked += bool(flight.checks)
-        if flight is not self._synchronized:
-            self._reuse(flight)
-
-    def _reuse(self, flight: Flight) -> None:
-        """Its CUDA event may follow other work, unless others wait for it or measure from it."""
+        # Its CUDA event may follow other work, unless others wait for it or measure from it.
         if flight.kind != "record" and flight.cuda != self.times.base:
             self._spare_events.append(flight.cuda)
 
@@ -225,7 +215,7 @@ def _land_some() -> bool:
     try:
         for landing in tuple(_shared.open):
             count = min(len(landing.flights), _FEW)
-            while count and _status(landing.flights[count - 1]) != 0:
+            while count and runtime.eventQuery(landing.flights[count - 1].cuda):
                 count //= 2
             if count:
                 landing._finish_up_to(landing.flights[count - 1])
@@ -235,10 +225,15 @@ def _land_some() -> bool:
         _shared.landing.release()
 
 
-def _status(flight: Flight) -> int:
-    """What the driver says of it: 0 where it has passed."""
-    try:
+def _wait(flight: Flight) -> int:
+    """Sleeps until a flight has passed or landed; what the driver says of it, 0 where all is well.
+
+    Once it has landed, its event may follow other work, which is not waited for.
+    """
+    start = time.monotonic()
+    while not flight.landed:
         status: int = runtime.eventQuery(flight.cuda)
-    except runtime.CUDARuntimeError as error:
-        status = error.status
-    return status
+        if status != NOT_READY:
+            return status
+        time.sleep(min(max(_PAUSE, (time.monotonic() - start) / 8), _LONGEST_PAUSE))
+    return 0
