@@ -50,6 +50,7 @@ def _modules(driver: Driver) -> dict[str, ModuleType]:
     runtime = modules["cupy.cuda.runtime"]
     runtime.CUDARuntimeError = CUDARuntimeError
     runtime.streamCaptureModeRelaxed = 2
+    runtime.streamNonBlocking = 1
     runtime.cudaMemPoolAttrReleaseThreshold = runtime.cudaMemPoolReuseAllowInternalDependencies = 0
     for name in dir(driver):
         if name[0] != "_" and name != name.lower():

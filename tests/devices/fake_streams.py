@@ -99,7 +99,7 @@ class Setting:
         from cupy.cuda import runtime
 
         def launch() -> None:
-            if not self.current.may_block:
+            if not self.current.queue.may_block:
                 raise self.must_block
             self.driver.launch(self.current.queue.handle, lambda: None)
             runtime.streamSynchronize(self.current.queue.handle)

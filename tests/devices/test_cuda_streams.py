@@ -49,6 +49,17 @@ def test_work_lands_though_nobody_waits() -> None:
         assert setting.driver.created["events"] < count + 100  # they are used again
 
 
+def test_who_queues_never_waits_for_the_gpu() -> None:
+    with opened() as setting:
+        stream = setting.stream()
+        for at in range(1000):
+            stream.run(at, setting.kernel())
+        assert setting.driver.misuse == []
+        setting.driver.release()
+        stream.synchronize()
+        assert setting.told(stream) == list(range(1000))
+
+
 def test_threads_wait_for_the_same_event_and_for_different_ones() -> None:
     with opened() as setting:
         streams = [setting.stream() for _ in range(3)]
@@ -268,37 +279,6 @@ def test_chains_whose_memory_changes() -> None:
             stream.close()
         assert setting.driver.launches == 5
         assert setting.failures == []
-
-
-class _NotedLock:
-    """A lock that knows how many have asked for it."""
-
-    def __init__(self) -> None:
-        self.asked, self._lock = 0, threading.Lock()
-
-    def __enter__(self) -> None:
-        self.asked += 1
-        self._lock.acquire()
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
-
-
-def test_two_threads_make_the_graph_of_a_call_at_once() -> None:
-    """It is made, and destroyed, once."""
-    with opened() as setting:
-        from zkrun.devices.cuda.repeats import Repeats
-
-        calls, queues = Repeats(setting.gpus[0]), [setting.stream(held=False) for _ in range(2)]
-        steps = [lambda handle: setting.driver.launch(handle, lambda: None)] * 2
-        calls.queue(queues[0], "key", lambda: steps)
-        lock = calls._prepared["key"]._lock = _NotedLock()  # type: ignore[assignment]  # stands in
-        setting.driver.before = lambda name: (
-            until(lambda: lock.asked == 2) if name == "streamBeginCapture" else None
-        )
-        join(setting.together(*(partial(calls.queue, one, "key", list) for one in queues)))
-        assert setting.driver.launches == 2
-        calls._prepared.clear()
 
 
 def test_streams_that_are_deallocated_are_closed_when_the_next_is_opened() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from zkrun.program import instructions as op
 from zkrun.runtime.linker import CallTypes, Linker
 from zkrun.runtime.state import Step
@@ -28,6 +30,6 @@ def func_call(linker: Linker, at: int, it: op.FuncCall, types: CallTypes) -> Ste
 
     def step_queued() -> None:
         outs, ins = [slots[i] for i in mutable], [slots[i] for i in immutable]
-        submit(lambda: function(outs, ins), outs + ins)
+        submit(partial(function, outs, ins), outs + ins)
 
     return step_queued

@@ -40,7 +40,6 @@ from zkrun.program.signature import Call
 __all__ = ["CudaDevice"]
 
 _ON_DEVICE, _TO_DEVICE = 3, 1
-_NON_BLOCKING = 1
 
 
 class CudaDevice(Device):
@@ -66,8 +65,6 @@ class CudaDevice(Device):
         self._free_lanes: list[Lane] = []
         self._notify = notify
         self._immediate_lock = threading.RLock()
-        self._capture_lock = threading.Lock()
-        self._capture_stream = 0
         self._arena: ReservedArena | None = None
         self._arena_memory = 0  # stays for the next run of the program
         self._streams: list[CudaStream] = []
@@ -83,9 +80,13 @@ class CudaDevice(Device):
                 raise
 
     def use(self) -> None:
-        """Makes this GPU the calling thread's."""
-        if runtime.getDevice() != self.index:
+        """Makes this GPU the calling thread's.
+
+        A new thread has GPU 0 without its context, which the driver's own calls need.
+        """
+        if current.gpu != self.index or runtime.getDevice() != self.index:
             runtime.setDevice(self.index)
+            current.gpu = self.index
 
     def reserve(self, nbytes: int) -> None:
         if not self._arena_memory:
@@ -264,15 +265,6 @@ class CudaDevice(Device):
         return self._immediate
 
     @contextmanager
-    def capturing(self) -> Iterator[int]:
-        """The handle of a stream on which nothing runs, to capture what functions repeat."""
-        with self._capture_lock:
-            self._capture_stream = self._capture_stream or runtime.streamCreateWithFlags(
-                _NON_BLOCKING
-            )
-            yield self._capture_stream
-
-    @contextmanager
     def _queue(self) -> Iterator[Queue]:
         """Where to launch: the stream whose work this is, else done when the `with` ends."""
         if current.queue is not None:
@@ -288,7 +280,7 @@ class CudaDevice(Device):
     @contextmanager
     def _blocking(self) -> Iterator[Queue]:
         """The same for work that waits: within a stream it is left to the stream's worker."""
-        if not current.may_block and current.queue is not None:
+        if current.queue is not None and not current.queue.may_block:
             raise MustBlock
         with self._queue() as queue:
             yield queue
@@ -367,8 +359,6 @@ class CudaDevice(Device):
             lane.close()
         self._functions.clear()
         self.plans.clear()
-        if self._capture_stream:
-            give_back(runtime.streamDestroy, self._capture_stream)
         self._immediate.close_queue()
         self.pool.close()
         pinned.wipe()

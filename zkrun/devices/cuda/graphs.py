@@ -26,7 +26,7 @@ from zkrun.devices.cuda.queue import Check, Queue, ScratchMemory, current
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
 
-__all__ = ["Graph", "Lane", "Mark", "instantiate"]
+__all__ = ["Graph", "Lane", "Mark"]
 
 _MOST_CAPTURES = 3  # of the same instructions, on other memory each time: then it does not pay
 _MOST_GRAPHS = 1024  # of a lane, each of which takes memory and a millisecond to make
@@ -133,9 +133,9 @@ def _capture_once(queue: Queue, works: Works) -> Graph | None:
             marks.append(Mark(at, queue.checks))
             queue.checks = []
 
-    before, current.queue, current.may_block = current.queue, queue, False
+    before, current.queue = current.queue, queue
     try:
-        return Graph(instantiate(queue.handle, launch), marks, queue.memory.address)
+        return Graph(_instantiate(queue.handle, launch), marks, queue.memory.address)
     except Exception:
         # Whatever it is, it happens again where the work is queued by itself, and is told there;
         # or there is no memory for one more graph.
@@ -143,10 +143,10 @@ def _capture_once(queue: Queue, works: Works) -> Graph | None:
         queue.checks = []
         return None
     finally:
-        current.queue, current.may_block = before, True
+        current.queue = before
 
 
-def instantiate(stream: int, launch: Callable[[], None]) -> int:
+def _instantiate(stream: int, launch: Callable[[], None]) -> int:
     """The handle of an executable graph of what `launch` queues on a stream, where it never runs.
 
     Raises what `launch` raises, and CUDARuntimeError where it cannot be captured or no memory is

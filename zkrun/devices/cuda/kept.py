@@ -38,16 +38,17 @@ def kept_memory(device: CudaDevice, queue: Queue, of_what: tuple[object, ...], n
 
     There is none where much is kept already, or where no memory is left.
     """
+    found = queue.memory.kept.get(of_what)
+    if found:
+        return found
     with _lock:
         all_kept = device.plans.setdefault(_KEY, {})
         assert isinstance(all_kept, dict)
         known: list[_Kept] = all_kept.setdefault(of_what, [])
         for kept in known:
-            if kept.user() is queue.memory:
-                return kept.address
-        for kept in known:
             if kept.user() is None:  # its stream was closed, and what it did has passed
                 kept.user = weakref.ref(queue.memory)
+                queue.memory.kept[of_what] = kept.address
                 return kept.address
         if sum(map(len, all_kept.values())) >= _MOST_KEPT:
             return 0
@@ -59,4 +60,5 @@ def kept_memory(device: CudaDevice, queue: Queue, of_what: tuple[object, ...], n
         runtime.memsetAsync(address, NO_POINT, nbytes, device.pool.stream)
         runtime.streamSynchronize(device.pool.stream)
         known.append(_Kept(address, weakref.ref(queue.memory)))
+        queue.memory.kept[of_what] = address
         return address

@@ -19,7 +19,6 @@ from zkrun.devices.cuda.errors import OUT_OF_MEMORY, give_back
 
 __all__ = ["SLAB", "DevicePool", "PinnedSlabs", "pinned"]
 
-_NON_BLOCKING = 1
 _GRANULE = 256
 SLAB = 8 << 20
 """Bytes of a pinned slab."""
@@ -37,7 +36,7 @@ class DevicePool:
         self._lock = threading.Lock()
         self._live: dict[int, tuple[int, bool]] = {}  # address -> bytes, whether workspace
         self._kept: dict[int, deque[int]] = {}  # by bytes, what the run before had to its end
-        self.stream: int = runtime.streamCreateWithFlags(_NON_BLOCKING)
+        self.stream: int = runtime.streamCreateWithFlags(runtime.streamNonBlocking)
         pool = runtime.deviceGetDefaultMemPool(device)
         runtime.memPoolSetAttribute(pool, runtime.cudaMemPoolAttrReleaseThreshold, 2**64 - 1)
         # No block may wait for work of another stream: a fresh one is used on any, at once.

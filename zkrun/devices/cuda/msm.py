@@ -6,21 +6,18 @@ order r. Scalars are in Montgomery form, results affine points in the memory ima
 
 from __future__ import annotations
 
-import ctypes
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 import cupy
-from cupy.cuda import driver
-from cupy.cuda.function import Function
+from cupy.cuda import runtime
 
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Value
-from zkrun.devices.cuda.compile import load
 from zkrun.devices.cuda.kept import kept_memory
-from zkrun.devices.cuda.launch import view
+from zkrun.devices.cuda.launch import Kernel, kernels, pack_view, view
 from zkrun.devices.cuda.msm_plan import (
     LARGEST_WINDOW_BITS,
     MOST_POINTS,
@@ -33,7 +30,7 @@ from zkrun.devices.cuda.msm_plan import (
     multiples_bytes,
     vectors_per_pass,
 )
-from zkrun.devices.cuda.repeats import Clear, Launch, Repeats, Step
+from zkrun.devices.cuda.rows import VIEW_BYTES, Argument, Given, Step, Steps, Values
 from zkrun.devices.cuda.units import msm_units
 from zkrun.errors import ResourceLimit
 from zkrun.program.signature import Call
@@ -46,15 +43,13 @@ if TYPE_CHECKING:
 __all__ = ["DeviceArray", "msm", "multiply", "scratch_bytes"]
 
 # The structs of the C++ sources.
-VIEW = struct.Struct("<4Q")
 PLAN = struct.Struct("<8I")
-RESULTS = struct.Struct(f"<{VECTORS_AT_ONCE}Q")
 MOST_FOLDS = 4
 REGIONS = struct.Struct(f"<{MOST_FOLDS}I{MOST_FOLDS}I{MOST_FOLDS}I{MOST_FOLDS}Q")
 
 SORT_THREADS = 512
 STAGING_WORDS = 2 * TILE + (3 << LARGEST_WINDOW_BITS // 2)
-MOST_SHARED_BYTES = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+CLEAR_THREADS, CLEARED = 256, 2048  # threads of a block, and words that one clears
 DIGIT_THREADS = 256
 DIGIT_BLOCKS = 8  # a multiprocessor
 MERGE_THREADS = 128
@@ -95,25 +90,27 @@ def msm(
         scratch_bytes(curve, group, longest, vectors, multiprocessors, width, kept)
         for width, kept in zip(widths, (False, keeps), strict=True)
     )
-    _kernels(curve, group, device.index)
-    repeats = Repeats(device)
+
+    @cache
+    def steps(kept: bool) -> Steps:
+        return Steps(_in_order(curve, group, longest, vectors, widths[kept], kept), 3 + 2 * vectors)
+
+    if longest:
+        steps(keeps)
+    nbytes = multiples_bytes(curve, group, longest, widths[1]) if keeps else 0
 
     def launch(queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
-        views = tuple(map(view, (*mutable, *immutable)))
+        results = [point.address + point.offset * point.item for point in mutable]
+        if not longest:
+            _clear(curve, group, results, queue.handle)
+            return
+        views = tuple(map(view, immutable))
         kept = 0
         if keeps:
-            size = multiples_bytes(curve, group, longest, widths[1])
-            of_what = (curve.name, group, views[vectors], longest, widths[1])
-            kept = kept_memory(device, queue, of_what, size)
-        nbytes, width = sizes[kept != 0], widths[kept != 0]
-        scratch = queue.scratch(nbytes) if nbytes else 0
-
-        def prepare() -> list[Step]:
-            results = [point.address + point.offset * point.item for point in mutable]
-            bases, *scalars = immutable
-            return _prepare(curve, group, results, bases, scalars, scratch, width, kept)
-
-        repeats.queue(queue, (kept, scratch, views), prepare)
+            of_what = (curve.name, group, views[0], longest, widths[1])
+            kept = kept_memory(device, queue, of_what, nbytes)
+        scratch = queue.scratch(sizes[kept != 0])
+        steps(kept != 0).queue((scratch, kept, *results, *views), queue.handle)
 
     return launch
 
@@ -157,54 +154,54 @@ def multiply(
     stay from call to call with the same bases; those of bases that have changed are made anew.
     Before the first call every byte is to be NO_POINT of kept.py.
     """
-    steps = _prepare(curve, group, results, bases, scalars, scratch, window_bits, multiples)
-    for step in steps:
-        step(stream)
-
-
-def _prepare(
-    curve: Curve,
-    group: str,
-    results: Sequence[int],
-    bases: DeviceArray,
-    scalars: Sequence[DeviceArray],
-    scratch: int,
-    window_bits: int | None,
-    multiples: int = 0,
-) -> list[Step]:
-    """What ``multiply`` queues, which is the same as long as nothing moves."""
     points = max((vector.length for vector in scalars), default=0)
-    if points == 0:
-        point_bytes = (2 if group == "g1" else 4) * curve.base.bytes
-        return [Clear(address, point_bytes) for address in results]
-    multiprocessors = _multiprocessors()
+    if not points:
+        _clear(curve, group, results, stream)
+        return
     width = window_bits or choose_window_bits(points, None, bool(multiples))
-    at_once = vectors_per_pass(points, len(scalars), width)
-    launches = _Launches(curve, group, bases, scratch)
-    for first in range(0, len(scalars), at_once):
-        chosen = slice(first, first + at_once)
-        vectors = scalars[chosen]
-        plan = make_plan(
-            curve, group, points, len(vectors), multiprocessors, width, bool(multiples)
-        )
-        if first == 0 and multiples:
-            launches.keep_multiples(plan, multiples)
+    views = (pack_view(a.address, a.whole, a.offset, a.length) for a in (bases, *scalars))
+    values: Values = (scratch, multiples, *results, *views)
+    for step in _in_order(curve, group, points, len(scalars), width, bool(multiples)):
+        step.launch(values, stream)
+
+
+def _clear(curve: Curve, group: str, results: Sequence[int], stream: int) -> None:
+    """Queues sums of nothing."""
+    nbytes = (2 if group == "g1" else 4) * curve.base.bytes
+    for address in results:
+        runtime.memsetAsync(address, 0, nbytes, stream)
+
+
+def _in_order(
+    curve: Curve, group: str, points: int, vectors: int, width: int, keeps: bool
+) -> list[Step]:
+    """The kernels of ``multiply``.
+
+    They are given: the address of scratch, that of kept multiples if any, those of the results,
+    and the views of the bases and of each vector.
+    """
+    multiprocessors, at_once = _multiprocessors(), vectors_per_pass(points, vectors, width)
+    launches = _Launches(curve, group, Given(2 + vectors))
+    for first in range(0, vectors, at_once):
+        chosen = range(vectors)[first : first + at_once]
+        plan = make_plan(curve, group, points, len(chosen), multiprocessors, width, keeps)
+        if first == 0 and keeps:
+            launches.keep_multiples(plan)
         elif first == 0:
             launches.fill_table(plan)
-        launches.sort(plan, vectors, multiprocessors)
+        launches.sort(plan, [Given(3 + vectors + j) for j in chosen], multiprocessors)
         launches.accumulate(plan)
-        launches.reduce(plan, results[chosen])
+        launches.reduce(plan, [Given(2 + j, 0) for j in chosen])
     return launches.steps
 
 
 class _Launches:
     """The kernels of one multiplication, and the memory that they share."""
 
-    def __init__(self, curve: Curve, group: str, bases: DeviceArray, scratch: int) -> None:
+    def __init__(self, curve: Curve, group: str, bases: Given) -> None:
         self.kernels = _kernels(curve, group, cupy.cuda.Device().id)
-        self.bases = _view(bases)
-        self.scratch = scratch
-        self.table = 0
+        self.bases: Argument = bases
+        self.table: Argument = 0
         self.steps: list[Step] = []
         self.point_bytes = 4 * (1 if group == "g1" else 2) * curve.base.bytes
 
@@ -213,56 +210,49 @@ class _Launches:
         name: str,
         grid: tuple[int, int],
         threads: int,
-        *arguments: int | bytes,
+        *arguments: Argument,
         words: int = 0,
     ) -> None:
         """Adds a kernel with so many words of shared memory. Structs come as bytes."""
-        parts = [a if isinstance(a, bytes) else a.to_bytes(8, "little") for a in arguments]
-        buffer = ctypes.create_string_buffer(b"".join(parts))
-        start = ctypes.addressof(buffer)
-        places = []
-        for part in parts:
-            places.append(start)
-            start += len(part)
-        pointers = (ctypes.c_void_p * len(places))(*places)
-        numbers = (self.kernels[name].ptr, *grid, 1, threads, 1, 1, 4 * words)
-        self.steps.append(Launch(numbers, pointers, buffer))
+        self.steps.append(self.kernels[name].step(grid, threads, *arguments, shared=4 * words))
 
     def fill_table(self, plan: Plan) -> None:
-        self.table = self.scratch + plan.offsets["table"]
+        self.table = _scratch(plan.offsets["table"])
         grid = (-(-plan.points // 256), 1)
         self.launch("fill_endomorphism_table", grid, 256, self.table, self.bases, plan.points)
 
-    def keep_multiples(self, plan: Plan, multiples: int) -> None:
+    def keep_multiples(self, plan: Plan) -> None:
         """The multiples take the place of the bases."""
-        self.table = multiples + plan.points * self.point_bytes // 2
+        multiples = Given(1, 0)
+        self.table = Given(1, plan.points * self.point_bytes // 2)
         self.launch(
             "keep_multiples",
             (-(-plan.bases // 128), 1),
             128,
             *(multiples, self.table, self.bases, plan.bases, plan.digits, plan.window_bits),
         )
-        self.bases = VIEW.pack(multiples, plan.points, 0, plan.points)
+        self.bases = [multiples, plan.points, 0, plan.points]
 
-    def sort(self, plan: Plan, vectors: Sequence[DeviceArray], multiprocessors: int) -> None:
-        at = {name: self.scratch + offset for name, offset in plan.offsets.items()}
+    def sort(self, plan: Plan, vectors: Sequence[Given], multiprocessors: int) -> None:
+        at = {name: _scratch(offset) for name, offset in plan.offsets.items()}
         record = PLAN.pack(
             *(plan.points, plan.bases, plan.digits, plan.vectors, plan.windows),
             *(plan.window_bits, plan.coarse_bits, plan.fine_bits),
         )
-        views = b"".join(map(_view, vectors))
+        views: Argument = [*vectors, bytes((VECTORS_AT_ONCE - len(vectors)) * VIEW_BYTES)]
         tiles = -(-2 * plan.points // TILE)
         # Tiles that are not full: at most one a partition, and none without a code.
         most_tiles = -(-plan.codes // TILE) + min(plan.partitions, plan.codes)
         counts = at["coarse_counts"]
-        self.steps.append(Clear(counts, at["partition_starts"] - counts))
+        words = (plan.offsets["partition_starts"] - plan.offsets["coarse_counts"]) // 4
+        self.launch("clear_words", (-(-words // CLEARED), 1), CLEAR_THREADS, counts, words)
         self.launch(
             "digits",
             (min(-(-plan.bases // DIGIT_THREADS), DIGIT_BLOCKS * multiprocessors), plan.vectors),
             DIGIT_THREADS,
             at["digits"],
             counts,
-            views.ljust(VECTORS_AT_ONCE * VIEW.size, b"\0"),
+            views,
             record,
             words=plan.windows << plan.coarse_bits,
         )
@@ -322,37 +312,26 @@ class _Launches:
         )
 
     def accumulate(self, plan: Plan) -> None:
-        sums = self.scratch + plan.offsets["sums"]
-        heads, keys = self.scratch + plan.offsets["heads"], self.scratch + plan.offsets["keys"]
+        sums = _scratch(plan.offsets["sums"])
+        heads, keys = plan.offsets["heads"], plan.offsets["keys"]
         self.launch(
             "accumulate_buckets",
             (plan.blocks, 1),
             plan.threads,
-            sums,
-            heads,
-            keys,
-            self.scratch + plan.offsets["sorted"],
-            self.scratch + plan.offsets["bucket_starts"],
-            plan.buckets,
-            self.bases,
-            self.table,
+            *(sums, _scratch(heads), _scratch(keys), _scratch(plan.offsets["sorted"])),
+            *(_scratch(plan.offsets["bucket_starts"]), plan.buckets, self.bases, self.table),
         )
         for count in plan.head_counts:
             next_heads, next_keys = heads + count * self.point_bytes, keys + 4 * count
-            self.launch(
-                "merge_heads",
-                (-(-count // MERGE_THREADS), 1),
-                MERGE_THREADS,
-                *(sums, next_heads, next_keys, heads, keys, count),
-            )
+            places = map(_scratch, (next_heads, next_keys, heads, keys))
+            grid = (-(-count // MERGE_THREADS), 1)
+            self.launch("merge_heads", grid, MERGE_THREADS, sums, *places, count)
             heads, keys = next_heads, next_keys
 
-    def reduce(self, plan: Plan, results: Sequence[int]) -> None:
-        points = self.scratch + plan.offsets["sums"]
-        starts = self.scratch + plan.offsets["bucket_starts"]
-        all_points = self.scratch + plan.offsets["folds"]
-        by_bit = self.scratch + plan.offsets["by_bit"]
-        bit_sums = self.scratch + plan.offsets["bit_sums"]
+    def reduce(self, plan: Plan, results: Sequence[Given]) -> None:
+        points, all_points = plan.offsets["sums"], plan.offsets["folds"]
+        starts: Argument = _scratch(plan.offsets["bucket_starts"])
+        by_bit, bit_sums = plan.offsets["by_bit"], _scratch(plan.offsets["bit_sums"])
         bucket_bits = plan.window_bits - 1
         regions = []
         region = 0
@@ -361,7 +340,8 @@ class _Launches:
                 "fold_points",
                 (fold.blocks, plan.all_windows),
                 1 << max(plan.folds[0].bits - 1, 5),
-                *(all_points, by_bit + region * self.point_bytes, points, starts, fold.bits),
+                *(_scratch(all_points), _scratch(by_bit + region * self.point_bytes)),
+                *(_scratch(points), starts, fold.bits),
             )
             regions.append((fold.first_bit, fold.bits, fold.blocks, region))
             region += plan.all_windows * fold.bits * fold.blocks
@@ -374,34 +354,34 @@ class _Launches:
             (bucket_bits, plan.all_windows),
             SUM_THREADS,
             bit_sums,
-            by_bit,
+            _scratch(by_bit),
             REGIONS.pack(*(value for column in columns for value in column)),
         )
         self.launch(
             "add_windows",
             (plan.vectors, 1),
             ADD_THREADS,
-            RESULTS.pack(*results, *[0] * (VECTORS_AT_ONCE - len(results))),
+            [*results, *[0] * (VECTORS_AT_ONCE - len(results))],
             bit_sums,
-            points,
+            _scratch(points),
             plan.windows,
             plan.window_bits,
         )
 
 
 @cache
-def _kernels(curve: Curve, group: str, device: int) -> dict[str, Function]:
+def _kernels(curve: Curve, group: str, device: int) -> dict[str, Kernel]:
     """All kernels by name, on a device that is the current one."""
-    kernels: dict[str, Function] = {}
+    found: dict[str, Kernel] = {}
     for unit in msm_units(curve, group):
-        kernels.update(load(unit))
+        found.update(kernels(unit))
     for name in ("partition_digits", "sort_partitions"):
-        driver.funcSetAttribute(kernels[name].ptr, MOST_SHARED_BYTES, 4 * STAGING_WORDS)
-    return kernels
+        found[name].allow_shared(4 * STAGING_WORDS)
+    return found
 
 
-def _view(array: DeviceArray) -> bytes:
-    return VIEW.pack(array.address, array.whole, array.offset, array.length)
+def _scratch(offset: int) -> Given:
+    return Given(0, offset)
 
 
 def _multiprocessors() -> int:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cupy.cuda import runtime
 
 from zkrun.algebra.curves import Curve, Field
-from zkrun.devices.cuda.elementwise import launch_elements
+from zkrun.devices.cuda.elementwise import THREADS
 from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, montgomery, view
 from zkrun.devices.cuda.ntt_plan import LARGEST_TABLE, Shape, best_shape
 from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.rows import Given, Step, Steps
 from zkrun.devices.cuda.units import elementwise_unit, ntt_unit
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
@@ -111,37 +112,40 @@ class Plan:
                 montgomery(v, self._field)
                 for v in (self._root, self._coset, self._shift, self._scale)
             )
-            return
-        shape = shape or best_shape(k)
+        else:
+            self._plan_passes(shape or best_shape(k), k > self.largest_table or not tables)
+        self._steps = Steps(list(self._kernels_in_order()), 3)
+
+    def _plan_passes(self, shape: Shape, geometric: bool) -> None:
         self._run_pass: Kernel = self._kernels[f"pass{shape.held}"]
         self._run_pass.allow_shared(_SHARED)
-        if k > self.largest_table or not tables:
+        if geometric:
             self._plan_geometric()
         for number in range(len(shape.passes)):
             self._passes.append(self._plan_pass(shape, number))
-        runtime.streamSynchronize(device.prepare().handle)
+        runtime.streamSynchronize(self._device.prepare().handle)
 
     def __call__(self, queue: Queue, a: Any, stop: int) -> None:
         """Queues the transform of `a`, which is left as it is where the word at `stop` is not 0."""
+        scratch = queue.scratch(_ITEM << self._k) if len(self._passes) > 1 else 0
+        self._steps.queue((view(a), scratch, stop), queue.handle)
+
+    def _kernels_in_order(self) -> Iterator[Step]:
+        """For values: (view of the array, address of scratch, address of the word to stop)."""
+        user, stop, n, last = Given(0), Given(2, 0), 1 << self._k, len(self._passes) - 1
         if self._k < 3:
-            payload = view(a) + struct.pack("<2Q", stop, 0) + self._constants
-            self._kernels["tiny"](queue.handle, 1, 32, payload)
+            yield self._kernels["tiny"].step(1, 32, [user, stop, 0, self._constants])
             return
-        if self._geometric is not None and not self._inverse:
-            self._multiply_geometric(queue, a)
-        user = view(a)
-        n = 1 << self._k
-        scratch = user
-        if len(self._passes) > 1:
-            scratch = struct.pack("<4Q", queue.scratch(n * _ITEM), n, 0, n)
-        last = len(self._passes) - 1
+        between = [Given(1, 0), struct.pack("<3Q", n, 0, n)]
+        if not self._inverse:
+            yield from self._multiply_geometric(user)
         for number, one in enumerate(self._passes):
-            source = user if number == 0 else scratch
-            target = user if number == last else scratch
-            payload = b"".join((source, target, one.places, struct.pack("<Q", stop), one.sizes))
-            self._run_pass(queue.handle, one.grid, one.threads, payload, one.shared)
-        if self._geometric is not None and self._inverse:
-            self._multiply_geometric(queue, a)
+            source = [user] if number == 0 else between
+            target = [user] if number == last else between
+            job = [*source, *target, one.places, stop, one.sizes]
+            yield self._run_pass.step(one.grid, one.threads, job, shared=one.shared)
+        if self._inverse:
+            yield from self._multiply_geometric(user)
 
     def _plan_pass(self, shape: Shape, number: int) -> _Pass:
         k, r, root = self._k, self._field.modulus, self._root
@@ -255,10 +259,8 @@ class Plan:
             low,
         )
 
-    def _multiply_geometric(self, queue: Queue, a: Any) -> None:
-        assert self._geometric is not None
-        low, high, bits = self._geometric
-        if low:
+    def _multiply_geometric(self, user: Given) -> Iterator[Step]:
+        if self._geometric is not None and self._geometric[0]:
             kernel = kernels(elementwise_unit(self._curve))["multiply_geometric"]
-            payload = view(a) + struct.pack("<4Q", low, high, bits, 0)
-            launch_elements(kernel, queue.handle, a.length, payload)
+            factors = struct.pack("<4Q", *self._geometric, 0)
+            yield kernel.step(blocks(1 << self._k, THREADS), THREADS, [user, factors])

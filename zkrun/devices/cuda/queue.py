@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
 import cupy
 from cupy.cuda import runtime
 
 from zkrun.devices.cuda.errors import give_back
+from zkrun.devices.cuda.rows import Rows, running
 from zkrun.devices.cuda.scratch import SCRATCH_ALIGNMENT
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "MustBlock", "Queue", "ScratchMemory", "current"]
 
-_NON_BLOCKING = 1
 _TO_HOST = 2
 _WORDS = 256
 
@@ -50,10 +50,10 @@ class Check:
 
 
 class _Current(threading.local):
-    """What this thread launches on, if anything, and whether it may wait there."""
+    """What this thread launches on, if anything, and the GPU whose context it has."""
 
     queue: Queue | None = None
-    may_block: bool = True
+    gpu: int | None = None
 
 
 current = _Current()
@@ -70,6 +70,7 @@ class ScratchMemory:
         self._gpu = device
         self._size = 0
         self.address = 0
+        self.kept: dict[Hashable, int] = {}  # what kept.py has for its stream, by what it is for
         self.stream: int | None = None  # the handle of the stream whose work uses it
 
     def grow(self, nbytes: int) -> int:
@@ -98,13 +99,15 @@ class Queue:
     ) -> None:
         self.gpu = device
         self.captures = captures
-        self.handle: int = runtime.streamCreateWithFlags(_NON_BLOCKING)
+        self.may_block = False  # whether what is being queued may wait here
+        self.handle: int = runtime.streamCreateWithFlags(runtime.streamNonBlocking)
         self.checks: list[Check] = []  # of the work that is being queued
         self._owns_memory = memory is None
         self.memory = memory or ScratchMemory(device)
         self._given = (0, 0)  # address and bytes of the workspace of what is being queued
         if not captures:
             self.memory.stream = self.handle
+            running[self.handle] = Rows(device.index, takes=not self._owns_memory)
         self._words = 0
         self._words_pinned = 0
         self.free_words: list[int] = []
@@ -136,17 +139,30 @@ class Queue:
 
     def failure_word(self) -> tuple[int, int]:
         """(number, address) of a 32-bit word that is 0 when the work begins."""
-        if not self._words:
-            self._words_pinned = self._words_pinned or runtime.hostAlloc(4 * _WORDS, 0)
-            self._words = self.gpu.pool.allocate(4 * _WORDS)
-            self.free_words = list(range(_WORDS))
+        words = self._words or self._make_words()
+        self._words_pinned = self._words_pinned or runtime.hostAlloc(4 * _WORDS, 0)
         if not self.free_words:
             # As many failures are looked for as there are words: the oldest will soon be known.
             raise MustBlock
         number = self.free_words.pop()
-        address = self._words + 4 * number
+        address = words + 4 * number
         runtime.memsetAsync(address, 0, 4, self.handle)
         return number, address
+
+    def counter(self) -> int:
+        """The address of a 32-bit word that is 0 when the work begins, and is to be 0 after it."""
+        return self._words or self._make_words()
+
+    def _make_words(self) -> int:
+        """Words that are 0: the counter and those for failures."""
+        pool = self.gpu.pool
+        words = pool.allocate(4 * _WORDS)
+        # Not on the queue, which may only be recording what is to be done again and again.
+        runtime.memsetAsync(words, 0, 4 * _WORDS, pool.stream)
+        runtime.streamSynchronize(pool.stream)
+        self.free_words = list(range(1, _WORDS))
+        self._words = words
+        return words
 
     def fail_if_set(self, number: int, error: Callable[[int], BaseException]) -> None:
         """Raises error(word) where the word is not 0 once the work that is being queued passed."""
@@ -176,4 +192,6 @@ class Queue:
         if self._words_pinned:
             give_back(runtime.freeHost, self._words_pinned)
         give_back(runtime.streamSynchronize, self.handle)
+        if not self.captures:
+            running.pop(self.handle).close()
         give_back(runtime.streamDestroy, self.handle)

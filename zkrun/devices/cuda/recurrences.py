@@ -7,12 +7,10 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cupy.cuda import runtime
-
 from zkrun.devices.base import Data
 from zkrun.devices.cuda.launch import Values, blocks, kernels, view
 from zkrun.devices.cuda.queue import Queue
-from zkrun.devices.cuda.repeats import Repeats, Step
+from zkrun.devices.cuda.rows import Argument, Given, Step, Steps
 from zkrun.devices.cuda.units import evaluation_unit, inversion_unit, recurrence_unit
 from zkrun.program.signature import Call
 from zkrun.program.types import length
@@ -44,66 +42,55 @@ _RUNS, _SHORTEST_RUN, _LONGEST_RUN = 1 << 15, 4, 128
 
 
 def scan_mul(call: Call, device: CudaDevice) -> Launch:
-    run = _recurrence(call, "product", device)
+    run = _recurrence(call, "product", min(length(call.immutable[0]), length(call.mutable[0])))
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (z,), (a, first) = mutable, immutable
-        run(queue, a, z, min(a.length, z.length), _address(first), 0)
+        run(queue, a, z, _address(first), 0)
 
     return launch
 
 
 def kate_division(call: Call, device: CudaDevice) -> Launch:
-    run = _recurrence(call, "horner", device)
+    run = _recurrence(call, "horner", length(call.immutable[0]))
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (q,), (p, x) = mutable, immutable
-        run(queue, p, q, p.length, 0, _address(x))
+        run(queue, p, q, 0, _address(x))
 
     return launch
 
 
-def _recurrence(
-    call: Call, law: str, device: CudaDevice
-) -> Callable[[Queue, Data, Data, int, int, int], None]:
-    """The launches of one law: (queue, source, target, count, address of the first value, of x)."""
+def _recurrence(call: Call, law: str, count: int) -> Callable[[Queue, Data, Data, int, int], None]:
+    """What queues one law over `count` elements: (queue, source, target, address of the first
+    value, of x)."""
     found = kernels(recurrence_unit(call.curve))
     join_tiles, join_groups = found[f"join_tiles_{law}"], found[f"join_groups_{law}"]
     hand_down, hand_down_groups = found[f"hand_down_{law}"], found[f"hand_down_groups_{law}"]
-    powers_of_x = found["recurrence_powers"]
     join_tiles.allow_shared(_TILE * _ITEM)
-    repeats = Repeats(device)
+    n = length(call.mutable[0])
+    tiles, outputs = blocks(n, _TILE), blocks(n, _OUTPUTS)
+    groups = blocks(tiles, _GROUP)
+    # In the scratch memory: elements before each thread, of tiles, of groups, powers of x.
+    sizes = (tiles * _TILE_THREADS, tiles, groups, _POWERS)
+    places = [_ITEM * sum(sizes[:i]) for i in range(5)]
+    views, scratch, first, x = [Given(0), Given(1)], 2, Given(3, 0), Given(4, 0)
+    before, of_tiles, of_groups, powers = (Given(scratch, place) for place in places[:4])
+    job: Argument = [*views, before, of_tiles, of_groups, first, x, powers, count, tiles]
+    steps = list[Step]()
+    if law == "horner":
+        steps.append(found["recurrence_powers"].step(3, _GROUP_THREADS, job))
+    steps.append(join_tiles.step(tiles, _TILE_THREADS, job, shared=_TILE * _ITEM))
+    if groups > 1:
+        steps.append(join_groups.step(groups, _GROUP_THREADS, job))
+    steps.append(hand_down_groups.step(groups, _GROUP_THREADS, job))
+    steps.append(hand_down.step(outputs, _OUTPUTS_THREADS, job))
+    in_order = Steps(steps if n else [], 5)
 
-    def run(queue: Queue, source: Data, target: Data, count: int, first: int, x: int) -> None:
-        tiles = blocks(target.length, _TILE)
-        if not tiles:
-            return
-        groups = blocks(tiles, _GROUP)
-        sizes = (tiles * _TILE_THREADS, tiles, groups, _POWERS)
-        addresses = [queue.scratch(sum(sizes) * _ITEM)]
-        for size in sizes[:-1]:
-            addresses.append(addresses[-1] + size * _ITEM)
-        payload = b"".join(
-            (
-                view(source),
-                view(target),
-                struct.pack("<8Q", *addresses[:3], first, x, addresses[3], count, tiles),
-            )
-        )
-
-        def prepare() -> list[Step]:
-            steps: list[Step] = []
-            if x:
-                steps.append(powers_of_x.given(3, _GROUP_THREADS, payload))
-            steps.append(join_tiles.given(tiles, _TILE_THREADS, payload, _TILE * _ITEM))
-            if groups > 1:
-                steps.append(join_groups.given(groups, _GROUP_THREADS, payload))
-            steps.append(hand_down_groups.given(groups, _GROUP_THREADS, payload))
-            outputs = blocks(target.length, _OUTPUTS)
-            steps.append(hand_down.given(outputs, _OUTPUTS_THREADS, payload))
-            return steps
-
-        repeats.queue(queue, payload, prepare)
+    def run(queue: Queue, source: Data, target: Data, first: int, x: int) -> None:
+        if n:
+            values = (view(source), view(target), queue.scratch(places[4]), first, x)
+            in_order.queue(values, queue.handle)
 
     return run
 
@@ -119,9 +106,7 @@ def evaluate(call: Call, device: CudaDevice) -> Launch:
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (y,), (a, x) = mutable, immutable
-        place = queue.scratch(powers + sums + _ITEM)
-        arrivals = place + powers + sums
-        runtime.memsetAsync(arrivals, 0, _ITEM, queue.handle)
+        place, arrivals = queue.scratch(powers + sums), queue.counter()
         job = pack(_address(x), place, place + powers, _address(y), log_rows, tiles, arrivals)
         evaluate(queue.handle, tiles + 1, threads, view(a) + job)
 

@@ -174,7 +174,7 @@ class CudaStream(Queue, Stream):
 
     def _submit(self, at: int, work: Work) -> bool:
         """Runs work that launches on this stream; whether it could without waiting."""
-        before, current.queue, current.may_block = current.queue, self, False
+        before, current.queue = current.queue, self
         submitted = time.perf_counter_ns()
         try:
             self.device.use()
@@ -187,7 +187,7 @@ class CudaStream(Queue, Stream):
             self._stop(at, error)
             return True
         finally:
-            current.queue, current.may_block = before, True
+            current.queue = before
         return True
 
     def _replay(self, works: Sequence[tuple[int, Work]], key: object) -> bool:
@@ -334,7 +334,7 @@ class CudaStream(Queue, Stream):
     def _run_blocking(self, operation: _Operation) -> None:
         assert operation.work is not None
         start = time.perf_counter_ns()
-        current.queue, current.may_block = self, True
+        current.queue, self.may_block = self, True
         try:
             self.device.use()  # what has landed may have woken a stream of another GPU
             operation.work()
@@ -344,7 +344,7 @@ class CudaStream(Queue, Stream):
         except BaseException as error:  # told to the engine, which ends the run
             self._stop(operation.at, error)
         finally:
-            current.queue = None
+            current.queue, self.may_block = None, False
         with _lock:
             if self._operations and self._operations[0] is operation:
                 self._operations.popleft()

@@ -153,6 +153,7 @@ def msm_units(curve: Curve, group: str) -> tuple[Unit, ...]:
     """What a multi-scalar multiplication over this group compiles."""
     typ = group_type(curve, group)
     sort_kernels = (
+        "clear_words",
         "lay_out_partitions",
         "partition_digits",
         "count_buckets",

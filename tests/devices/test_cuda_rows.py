@@ -1,0 +1,199 @@
+"""Rows of kernels as graphs whose nodes are set anew, on a model of the driver for nodes."""
+
+from __future__ import annotations
+
+import ctypes
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from fake_cupy import installed
+
+STREAM = 5
+EXECUTABLE = 5000  # of a graph: what its number is more than that of the one it was made from
+Ran = tuple[int, int, int, int, tuple[bytes, ...]]
+"""A kernel that was launched: function, blocks, threads, shared memory, arguments."""
+
+
+@dataclass
+class Nodes:
+    """Graphs of kernels. `sizes`: of the arguments of each function, in bytes."""
+
+    rows: Any
+    runtime: Any
+    sizes: dict[int, tuple[int, ...]]
+    graphs: dict[int, list[Ran]] = field(default_factory=dict)
+    ran: list[Ran] = field(default_factory=list)
+    sets: int = 0
+    failing: int = 0
+    refusing: bool = False  # whether there is no memory for graphs
+
+    def cuGraphCreate(self, graph: Any, flags: int) -> int:  # noqa: N802 - the driver's name
+        if self.refusing:
+            return 2
+        number = 1000 + len(self.graphs)
+        self.graphs[number] = []
+        graph._obj.value = number
+        return 0
+
+    def cuGraphAddKernelNode_v2(  # noqa: N802 - the driver's name
+        self, node: Any, graph: Any, before: Any, count: Any, parameters: Any
+    ) -> int:
+        kernels = self.graphs[graph.value]
+        assert count.value == (1 if kernels else 0)
+        assert before is None or before._obj.value == len(kernels)
+        kernels.append(self._read(parameters))
+        node._obj.value = len(kernels)
+        return 0
+
+    def cuGraphExecKernelNodeSetParams_v2(  # noqa: N802 - the driver's name
+        self, graph: Any, node: Any, parameters: Any
+    ) -> int:
+        self.sets += 1
+        if graph.value - EXECUTABLE not in self.graphs:
+            return 1  # the node is gone with the graph that it is of
+        if self.failing:
+            return self.failing
+        self.graphs[graph.value][node.value - 1] = self._read(parameters)
+        return 0
+
+    def _read(self, parameters: Any) -> Ran:
+        p = parameters._obj
+        places = ctypes.cast(p.arguments, ctypes.POINTER(ctypes.c_void_p))
+        arguments = tuple(
+            ctypes.string_at(places[i] or 0, size) for i, size in enumerate(self.sizes[p.function])
+        )
+        assert (p.grid_z, p.threads_y, p.threads_z, p.extra) == (1, 1, 1, None)
+        return p.function, p.grid_x * p.grid_y, p.threads, p.shared, arguments
+
+    def launch_kernel(self, *numbers: int) -> None:
+        function, x, y, z, threads, _, _, shared, stream, pointers, extra = numbers
+        assert (z, stream, extra) == (1, STREAM, 0)
+        places = (ctypes.c_void_p * 16).from_address(pointers)
+        sizes = enumerate(self.sizes[function])
+        arguments = tuple(ctypes.string_at(places[i], size) for i, size in sizes)
+        self.ran.append((function, x * y, threads, shared, arguments))
+
+    def graph_launch(self, graph: int, stream: int) -> None:
+        assert stream == STREAM
+        self.ran += self.graphs[graph]
+
+
+@contextmanager
+def nodes(sizes: dict[int, tuple[int, ...]]) -> Iterator[Nodes]:
+    with installed():
+        from cupy.cuda import driver, runtime
+
+        from zkrun.devices.cuda import rows
+
+        model = Nodes(rows, runtime, sizes)
+        driver.launchKernel = model.launch_kernel
+        runtime.graphInstantiate = lambda graph: _copy(model, graph)
+        runtime.graphDestroy = model.graphs.pop
+        runtime.graphLaunch = model.graph_launch
+        runtime.graphUpload = lambda graph, stream: None
+        rows._library = lambda: model  # type: ignore[return-value]  # stands in
+        rows.running[STREAM] = rows.Rows(0, takes=True)
+        yield model
+
+
+def _copy(model: Nodes, graph: int) -> int:
+    model.graphs[graph + EXECUTABLE] = list(model.graphs[graph])
+    return graph + EXECUTABLE
+
+
+def view(seed: int) -> bytes:
+    return random.Random(seed).randbytes(32)
+
+
+def number(value: int) -> bytes:
+    return value.to_bytes(8, "little")
+
+
+def test_each_call_queues_what_it_was_given() -> None:
+    """Rows of the same length take turns, and only what changes is set."""
+    with nodes({1: (40, 8), 2: (8, 16), 3: (32,)}) as model:
+        given, step = model.rows.Given, model.rows.Step
+        first = model.rows.Steps(
+            [
+                step(1, (3, 2), 64, [[given(0), 7], given(1, 5)]),
+                step(2, (1, 1), 32, [given(1, 0), [given(2, 1), b"constant"]], 100),
+            ],
+            3,
+        )
+        second = model.rows.Steps(
+            [step(3, (9, 1), 8, [given(0)]), step(3, (8, 1), 8, [given(1)])], 2
+        )
+
+        def queue(a: bytes, address: int, other: int) -> int:
+            before, model.ran[:] = model.sets, []
+            first.queue((a, address, other), STREAM)
+            end = number(other + 1 if other else 0) + b"constant"
+            assert model.ran == [
+                (1, 6, 64, 0, (a + number(7), number(address + 5))),
+                (2, 1, 32, 100, (number(address), end)),
+            ]
+            return model.sets - before
+
+        assert queue(view(1), 1000, 0) == 2
+        assert queue(view(1), 1000, 0) == 0
+        assert queue(view(2), 1000, 0) == 1
+        assert queue(view(2), 1000, 77) == 1
+        assert queue(view(3), 2000, 0) == 2
+        model.ran.clear()
+        second.queue((view(4), view(5)), STREAM)
+        assert [ran[4] for ran in model.ran] == [(view(4),), (view(5),)]
+        assert queue(view(3), 2000, 0) == 2
+        assert len(model.graphs) == 2  # one, and what it was made from
+
+
+def test_kernels_one_by_one_and_as_a_row_take_turns() -> None:
+    with nodes({1: (8,), 2: (16,)}) as model:
+        row = model.rows.Row([model.rows.Step(1, (1, 1), 32, [bytes(8)])])
+        steps = model.rows.Steps([model.rows.Step(2, (4, 1), 64, [[model.rows.Given(0, 0), 1]])], 1)
+        for turn in range(3):
+            row.queue_one(1, 7 + turn // 2, 32, number(turn), 0, STREAM)
+            row.queue(steps, (50,), STREAM)
+            row.queue(steps, (50,), STREAM)
+        singles = [(1, 7 + turn // 2, 32, 0, (number(turn),)) for turn in range(3)]
+        twice = [(2, 4, 64, 0, (number(50) + number(1),))] * 2
+        assert model.ran == [ran for single in singles for ran in (single, *twice)]
+
+
+def test_nodes_that_could_not_be_set_are_set_again() -> None:
+    with nodes({1: (8,)}) as model:
+        parts = [model.rows.Step(1, (1, 1), 32, [model.rows.Given(i, 0)]) for i in range(2)]
+        steps = model.rows.Steps(parts, 2)
+        steps.queue((1, 2), STREAM)
+        model.failing = 700
+        with pytest.raises(model.runtime.CUDARuntimeError):
+            steps.queue((3, 2), STREAM)
+        model.failing = 0
+        model.ran.clear()
+        steps.queue((1, 2), STREAM)
+        assert [ran[4] for ran in model.ran] == [(number(1),), (number(2),)]
+
+
+@pytest.mark.parametrize("refusing", [False, True])
+def test_a_stream_makes_a_graph_when_it_pays(refusing: bool) -> None:
+    """Where there is no memory for one it goes on without, and does not ask again."""
+    with nodes({1: (8,)}) as model:
+        steps = model.rows.Steps([model.rows.Step(1, (1, 1), 32, [model.rows.Given(0, 0)])] * 3, 1)
+        ready = model.rows.running[STREAM]
+        steps.queue((1,), STREAM)
+        assert model.sets == 3  # the one that was made before
+        model.rows.running[STREAM] = model.rows.Rows(0, takes=True)
+        model.refusing = refusing
+        for value in range(20):
+            steps.queue((value,), STREAM)
+        assert [ran[4] for ran in model.ran[3:]] == [
+            (number(value),) for value in range(20) for _ in range(3)
+        ]
+        assert len(model.graphs) == (2 if refusing else 4)
+        ready.close()
+        model.rows.running[STREAM] = model.rows.Rows(0, takes=True)
+        steps.queue((1,), STREAM)  # has what the first stream has left
+        assert len(model.graphs) == (2 if refusing else 4)
