@@ -58,25 +58,25 @@ def microseconds(trace: Trace, name: str, calls: int) -> float:
 
 
 def program(name: str, calls: int, n: int) -> Program:
-    """So many calls of a function on one stream of gpu:0, over arrays of n elements."""
-    operands: dict[str, tuple[list[int], list[int]]] = {
-        "poly_add": ([3], [2, 2]),
-        "poly_mul": ([3], [2, 2]),
-        "ntt": ([2], []),
-        "batch_invert": ([2], []),
-        "evaluate": ([4], [2, 5]),
-        "msm": ([7], [6, 2]),
+    """So many calls of a function on one stream of gpu:0, over arrays of n elements.
+
+    Those that follow each other have other operands; the bases of `msm` are the same.
+    """
+    operands: dict[str, list[tuple[list[int], list[int]]]] = {
+        "poly_add": [([3], [2, 2]), ([9], [2, 3])],
+        "poly_mul": [([3], [2, 2]), ([9], [2, 3])],
+        "ntt": [([2], []), ([3], [])],
+        "batch_invert": [([2], []), ([3], [])],
+        "evaluate": [([4], [2, 5]), ([10], [3, 5])],
+        "msm": [([7], [6, 2]), ([11], [6, 3])],
     }
-    mutable, immutable = operands[name]
     array = {"kind": "ScalarArray", "len": n}
-    typs = {
-        2: array,
-        3: array,
-        4: {"kind": "Scalar"},
-        5: {"kind": "Scalar"},
-        7: {"kind": "Point", "group": "g1"},
-    }
-    call = {"op": "FuncCall", "func_id": 0, "arg_mut": mutable, "arg": [*immutable, 1]}
+    scalar, point = {"kind": "Scalar"}, {"kind": "Point", "group": "g1"}
+    typs = {2: array, 3: array, 9: array, 4: scalar, 5: scalar, 10: scalar, 7: point, 11: point}
+    works = [
+        {"op": "FuncCall", "func_id": 0, "arg_mut": mutable, "arg": [*immutable, 1]}
+        for mutable, immutable in operands[name]
+    ]
     fill = {"op": "FuncCall", "func_id": 1, "arg_mut": [2], "arg": [1]}
     copy = {"op": "Transfer", "src_device": "gpu:0", "dst_device": "gpu:0", "stream": 1}
     instructions: list[dict[str, Any]] = [
@@ -89,7 +89,7 @@ def program(name: str, calls: int, n: int) -> Program:
         {**copy, "src_id": 2, "dst_id": 3},
         {"op": "Record", "event": 0, "stream": 1},
         {"op": "Wait", "slave": "cpu", "event": 0},
-        *[call] * calls,
+        *(works[number % len(works)] for number in range(calls)),
         {"op": "Record", "event": 1, "stream": 1},
         {"op": "Wait", "slave": "cpu", "event": 1},
         {"op": "Return", "id": 8},
