@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import random
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,20 +62,21 @@ class Nodes:
         return 0
 
     def _read(self, parameters: Any) -> Ran:
-        p = parameters._obj
-        places = ctypes.cast(p.arguments, ctypes.POINTER(ctypes.c_void_p))
-        arguments = tuple(
-            ctypes.string_at(places[i] or 0, size) for i, size in enumerate(self.sizes[p.function])
+        function, x, y, z, *threads, shared, pointers, extra, _, _ = struct.unpack(
+            "<Q7I4x4Q", parameters._obj.raw
         )
-        assert (p.grid_z, p.threads_y, p.threads_z, p.extra) == (1, 1, 1, None)
-        return p.function, p.grid_x * p.grid_y, p.threads, p.shared, arguments
+        assert (z, *threads[1:], extra) == (1, 1, 1, 0)
+        places = (ctypes.c_void_p * 16).from_address(pointers)
+        sizes = enumerate(self.sizes[function])
+        arguments = tuple(ctypes.string_at(places[i] or 0, size) for i, size in sizes)
+        return function, x * y, threads[0], shared, arguments
 
     def launch_kernel(self, *numbers: int) -> None:
         function, x, y, z, threads, _, _, shared, stream, pointers, extra = numbers
         assert (z, stream, extra) == (1, STREAM, 0)
         places = (ctypes.c_void_p * 16).from_address(pointers)
         sizes = enumerate(self.sizes[function])
-        arguments = tuple(ctypes.string_at(places[i], size) for i, size in sizes)
+        arguments = tuple(ctypes.string_at(places[i] or 0, size) for i, size in sizes)
         self.ran.append((function, x * y, threads, shared, arguments))
 
     def graph_launch(self, graph: int, stream: int) -> None:
