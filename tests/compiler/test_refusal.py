@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -219,9 +218,9 @@ def test_what_no_pass_cuts_is_refused_without_trying(monkeypatch: pytest.MonkeyP
     graph = builder.graph(quotient)
     plans: list[Any] = []
 
-    def counted(*given: Any, tight: Collection[str] = ()) -> Plan:
+    def counted(*given: Any, **named: Any) -> Plan:
         plans.append(given)
-        return plan(*given, tight=tight)
+        return plan(*given, **named)
 
     monkeypatch.setattr(placed, "plan", counted)
     with pytest.raises(ResourceLimit, match=r"gpu:0: 40 bytes are too little.*mine.py:6"):

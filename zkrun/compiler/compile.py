@@ -78,7 +78,7 @@ def _try_ways(search: Search, large: bool) -> None:
         return
     for share in (4,) if large else SHARES:
         search.attempt(share, SHARE_OF_WHOLE_SUMS)
-    if search.best is None or not large:
+    if not large or (search.best is None and not search.machine.tight):
         share = search.share or SHARES[-1]
         for share_of_sums in SHARES_OF_SUMS:
             search.attempt(share, share_of_sums)

@@ -18,6 +18,7 @@ from zkrun.compiler.type3.chunk import Chunk
 from zkrun.compiler.type3.chunk import gpu as is_gpu
 from zkrun.compiler.type3.demand import LOADED, Demands
 from zkrun.compiler.type3.emit import emit
+from zkrun.compiler.type3.liveness import Liveness, liveness
 from zkrun.compiler.type3.plan import Pace, Plan, plan
 from zkrun.compiler.type3.predict import Prediction, call_seconds, predict
 from zkrun.compiler.type3.residence import DoesNotFit
@@ -45,10 +46,17 @@ class Step:
 
 
 class Need(NamedTuple):
-    """The bytes that a device needs, and the vertex that needs most of them, if any does."""
+    """The bytes of a device that are `held` all the time, those that are demanded at once at most,
+    in whole pages, and the vertex that demands them, if any does."""
 
-    nbytes: int
+    held: int
+    demanded: int
     vertex: Vertex | None
+
+    @property
+    def nbytes(self) -> int:
+        """All of it."""
+        return self.held + self.demanded
 
 
 @dataclass
@@ -93,14 +101,15 @@ def compile_placed(graph: Graph, machine: Machine, tight: bool = False) -> Compi
             largest = _largest_workspace(calls, devices, machine, device)
             raise DoesNotFit(device, taken, graph.vertices[largest])
         budgets[device] = None if most is None else (most - taken) // _PAGE * _PAGE
-    _check_needs(graph, devices, budgets, buffers)
+    live = liveness(graph, devices)
+    _check_needs(Demands(graph, devices, buffers, live), budgets)
     if machine.disk:
         budgets["disk"] = None
     pace = _pace(calls, devices, machine.rates)
     if tight:
-        found = plan(graph, devices, budgets, pace, buffers, tight=machine.tight)
+        found = plan(graph, devices, budgets, pace, buffers, tight=machine.tight, live=live)
     else:
-        found = _planned(graph, devices, budgets, pace, buffers)
+        found = _planned(graph, devices, budgets, pace, buffers, live)
     order = schedule(found.chunk)
     peak = {
         device: -(-found.chunk.memory.get(device, 0) // _PAGE) * _PAGE + fixed.get(device, 0)
@@ -132,25 +141,19 @@ def tight_needs(graph: Graph, machine: Machine) -> dict[str, Need]:
     """What a tight plan needs of each device that has too little for anything else."""
     devices = _devices(graph, machine.tight)
     calls, buffers = _with_buffers(_calls(graph), devices, machine)
-    most = {device: Need(0, None) for device in machine.tight}
-    for demand, vertex in Demands(graph, devices, buffers):
-        if demand.device in most and demand.nbytes > most[demand.device].nbytes:
-            most[demand.device] = Need(demand.nbytes, vertex)
     fixed = _fixed(graph, calls, devices, machine)
-    return {
-        device: Need(-(-need.nbytes // _PAGE) * _PAGE + fixed.get(device, 0), need.vertex)
-        for device, need in most.items()
-    }
-
-
-def _check_needs(
-    graph: Graph,
-    devices: Sequence[str],
-    budgets: Mapping[str, int | None],
-    buffers: Mapping[int, int],
-) -> None:
-    """DoesNotFit where a vertex has no room even if nothing else is there: no plan is tried."""
+    found = {device: Need(fixed.get(device, 0), 0, None) for device in machine.tight}
     for demand, vertex in Demands(graph, devices, buffers):
+        need = found.get(demand.device)
+        if need is not None and demand.nbytes > need.demanded:
+            pages = -(-demand.nbytes // _PAGE)
+            found[demand.device] = Need(need.held, pages * _PAGE, vertex)
+    return found
+
+
+def _check_needs(demands: Demands, budgets: Mapping[str, int | None]) -> None:
+    """DoesNotFit where a vertex has no room even if nothing else is there: no plan is tried."""
+    for demand, vertex in demands:
         most = budgets.get(demand.device)
         if most is not None and demand.nbytes > most:
             raise DoesNotFit(demand.device, demand.nbytes, vertex)
@@ -183,6 +186,7 @@ def _planned(
     budgets: Mapping[str, int | None],
     pace: Pace,
     buffers: Mapping[int, int],
+    live: Liveness,
 ) -> Plan:
     """The plan. A device's budget binds it only where it would take more without one.
 
@@ -190,10 +194,10 @@ def _planned(
     """
     binding: dict[str, int | None] = dict.fromkeys(budgets)
     while True:
-        found = plan(graph, devices, binding, pace, buffers)
+        found = plan(graph, devices, binding, pace, buffers, live=live)
         if found.spilled:
             with suppress(DoesNotFit):  # copies that are made early take room on the CPU
-                found = plan(graph, devices, binding, pace, buffers, found.spilled)
+                found = plan(graph, devices, binding, pace, buffers, found.spilled, live=live)
         over = {
             device: most
             for device, most in budgets.items()

@@ -22,11 +22,12 @@ __all__ = ["Cut", "Cuts", "Way"]
 Way: TypeAlias = tuple[int | None, int | None]
 """Bytes that a vertex, and that a multi-scalar multiplication may take; None: it is not cut."""
 
-_PATIENCE = 4
-"""Ways in a row, each of pieces smaller by √2, that need no less: then finer ones are not tried."""
-
 _LEAST = 1 << 10
 """Bytes of the smallest pieces."""
+
+_MISSED = 2
+"""Arithmetic, or a multi-scalar multiplication, that takes more than so many times what the passes
+aimed at is as small as they make it; they do not count all that comes with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +65,13 @@ class Cuts:
             at += 1
 
     def _all(self) -> Iterator[Cut]:
-        uncut = self._made((None, None))
-        yield uncut
-        least = {device: need.nbytes for device, need in uncut.needs.items()}
-        most, in_vain, last = max(least.values(), default=0), 0, uncut
-        while most >= _LEAST and in_vain < _PATIENCE and not _is_finest(last):
-            last = self._made((most, most))
-            yield last
-            less = {device: min(least[device], need.nbytes) for device, need in last.needs.items()}
-            in_vain = in_vain + 1 if less == least else 0
-            least, most = less, int(most / sqrt(2))
+        cut = self._made((None, None))
+        yield cut
+        most = max((need.nbytes for need in cut.needs.values()), default=0)
+        while most >= _LEAST and not _is_finest(cut):
+            cut = self._made((most, most))
+            yield cut
+            most = int(most / sqrt(2))
 
     def _made(self, way: Way) -> Cut:
         steps, graph = self._cut(way)
@@ -81,11 +79,18 @@ class Cuts:
 
 
 def _is_finest(cut: Cut) -> bool:
-    """Whether what needs most, on each device, is what no pass cuts."""
-    vertices = (need.vertex for need in cut.needs.values())
-    return all(
-        vertex is not None
-        and isinstance(vertex.operation, op.Call)
-        and vertex.operation.function in UNCUT
-        for vertex in vertices
-    )
+    """Whether finer pieces would not lower what demands most on any device."""
+    return all(_is_as_small_as_can_be(need, cut.way[0]) for need in cut.needs.values())
+
+
+def _is_as_small_as_can_be(need: Need, aim: int | None) -> bool:
+    """Whether what demands most is never cut, or is larger than passes aimed at."""
+    if need.vertex is None:
+        return True
+    match need.vertex.operation:
+        case op.Call(function=name) if name in UNCUT:
+            return True
+        case op.Fused() | op.Call(function="msm"):
+            return aim is not None and need.demanded > _MISSED * aim
+        case _:
+            return aim is not None and need.demanded > aim

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from zkrun.program import types as memory
@@ -35,7 +36,10 @@ ValueType: TypeAlias = Poly | Scalar | Point | PointArray | Transcript
 
 def memory_type(typ: ValueType) -> memory.Typ:
     """What a value of this type is in a program."""
-    return memory.ScalarArray(typ.n) if isinstance(typ, Poly) else typ
+    return _array(typ.n) if isinstance(typ, Poly) else typ
+
+
+_array = lru_cache(maxsize=1 << 12)(memory.ScalarArray)  # made a million times in a compilation
 
 
 class Refusal(ValueError):

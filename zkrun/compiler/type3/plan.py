@@ -65,6 +65,7 @@ def plan(
     buffers: Mapping[int, int],
     spilled: Iterable[Value] = (),
     tight: Collection[str] = (),
+    live: Liveness | None = None,
 ) -> Plan:
     """The chunk of a graph whose vertices run in order on `devices`.
 
@@ -73,9 +74,11 @@ def plan(
     `spilled` are values that will have to leave their GPU: they are copied to the CPU as soon as
     they are there, so that leaving takes no time. `tight` are devices where each vertex has room
     for all that it demands at once, whatever has to leave, and nothing comes before its time: where
-    no vertex demands more than there is, that always fits. Raises DoesNotFit.
+    no vertex demands more than there is, that always fits. `live` is the liveness of the graph,
+    where it is known. Raises DoesNotFit.
     """
-    planner = _Planner(graph, devices, budgets, pace, buffers, frozenset(spilled), tight)
+    live = live or liveness(graph, devices)
+    planner = _Planner(graph, devices, budgets, pace, buffers, frozenset(spilled), tight, live)
     planner.run()
     return Plan(planner.chunk, planner.at.evicted, planner.at.spilled)
 
@@ -90,6 +93,7 @@ class _Planner:
         buffers: Mapping[int, int],
         spilled: frozenset[Value],
         tight: Collection[str],
+        live: Liveness,
     ) -> None:
         self.graph = graph
         self.devices = devices
@@ -98,8 +102,8 @@ class _Planner:
         self.buffers = buffers
         self.early = spilled
         self.tight = tight
-        self.live: Liveness = liveness(graph, devices)
-        self.demands = Demands(graph, devices, buffers, self.live)
+        self.live = live
+        self.demands = Demands(graph, devices, buffers, live)
         self.chunk = Chunk(graph.curve)
         self.slots = self._slots()
         self.at = Residence(graph, self.live, self.chunk, budgets, self.slots)
