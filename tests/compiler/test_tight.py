@@ -12,8 +12,9 @@ from interpreter import document_values, interpret
 from test_compile_graphs import drawn, on_devices, run
 
 from zkrun.analysis.analyse import analyse
+from zkrun.compiler.footprint import Footprint
 from zkrun.compiler.machine import Machine
-from zkrun.compiler.placed import compile_placed, tight_needs
+from zkrun.compiler.placed import compile_placed
 from zkrun.compiler.type2.graph import Graph
 from zkrun.compiler.type2.types import memory_type
 from zkrun.compiler.type3.residence import DoesNotFit
@@ -33,7 +34,7 @@ def test_what_vertices_demand_is_enough(case: Case, seed: int, gpus: int, disk: 
     placed = on_devices(case.graph, random.Random(seed), devices)
     limited = devices if disk else devices[1:]
     asked = Machine(dict.fromkeys(devices) | dict.fromkeys(limited, 1), disk=disk)
-    needs = tight_needs(placed, asked)
+    needs = Footprint(placed, asked, tight=True).needs()
     assert needs.keys() == set(limited)
     memory = {device: needs[device].nbytes if device in needs else None for device in devices}
     if disk:  # values on their way to the disk may take more of the CPU
@@ -56,7 +57,7 @@ def test_what_vertices_demand_is_enough(case: Case, seed: int, gpus: int, disk: 
 def test_less_is_not_enough(case: Case, seed: int, tight: bool) -> None:
     """For no plan: what vertices demand is a lower bound of those that are not tight, too."""
     placed = on_devices(case.graph, random.Random(seed), ["cpu", "gpu:0"])
-    need = tight_needs(placed, Machine({"cpu": None, "gpu:0": 1}))["gpu:0"]
+    need = Footprint(placed, Machine({"cpu": None, "gpu:0": 1}), tight=True).needs()["gpu:0"]
     assert (need.vertex is None) == (need.nbytes == 0)
     if need.vertex is not None:
         with pytest.raises(DoesNotFit):

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property, partial
 from itertools import takewhile
 
+from zkrun.compiler.cuts import Cut, Cuts, Way
+from zkrun.compiler.footprint import Footprint, Need
 from zkrun.compiler.machine import Machine
-from zkrun.compiler.placed import Compiled, Need, Step, compile_placed, least_bytes
-from zkrun.compiler.tight import Cut, Cuts, Way
+from zkrun.compiler.placed import Compiled, Step, compile_placed
 from zkrun.compiler.type2.graph import Graph, Vertex
 from zkrun.compiler.type2.passes import PASSES, UNCUT, Pass, Target
 from zkrun.compiler.type3.residence import DoesNotFit
@@ -150,7 +151,7 @@ class _Common:
     @cached_property
     def least_bytes(self) -> dict[str, int]:
         """By device what the vertices take that no pass cuts."""
-        return least_bytes(self.uncut[1], self.machine, UNCUT)
+        return Footprint(self.uncut[1], self.machine).least_bytes(UNCUT)
 
     def cut(self, way: Way) -> tuple[tuple[Step, ...], Graph]:
         """The graph after all passes, which cut so much, and what those did that depend on it."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import TypeAlias
 
+from zkrun.compiler.footprint import Footprint, Need
 from zkrun.compiler.machine import Machine
-from zkrun.compiler.placed import Need, Step, tight_needs
+from zkrun.compiler.placed import Step
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Graph
 from zkrun.compiler.type2.passes import UNCUT
@@ -75,7 +76,7 @@ class Cuts:
 
     def _made(self, way: Way) -> Cut:
         steps, graph = self._cut(way)
-        return Cut(way, steps, graph, tight_needs(graph, self._machine))
+        return Cut(way, steps, graph, Footprint(graph, self._machine, tight=True).needs())
 
 
 def _is_finest(cut: Cut) -> bool:
