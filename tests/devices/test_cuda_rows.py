@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import random
 import struct
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -94,7 +96,7 @@ def nodes(sizes: dict[int, tuple[int, ...]]) -> Iterator[Nodes]:
         model = Nodes(rows, runtime, sizes)
         driver.launchKernel = model.launch_kernel
         runtime.graphInstantiate = lambda graph: _copy(model, graph)
-        runtime.graphDestroy = model.graphs.pop
+        runtime.graphDestroy = runtime.graphExecDestroy = model.graphs.pop
         runtime.graphLaunch = model.graph_launch
         runtime.graphUpload = lambda graph, stream: None
         rows._library = lambda: model  # type: ignore[return-value]  # stands in
@@ -199,3 +201,83 @@ def test_a_stream_makes_a_graph_when_it_pays(refusing: bool) -> None:
         model.rows.running[STREAM] = model.rows.Rows(0, takes=True)
         steps.queue((1,), STREAM)  # has what the first stream has left
         assert len(model.graphs) == (2 if refusing else 4)
+
+
+@pytest.mark.parametrize("status", [2, 999])
+def test_a_graph_that_cannot_be_uploaded(status: int) -> None:
+    """Without memory it could not be launched either; else its first launch uploads it."""
+    with nodes({1: (8,)}) as model:
+
+        def upload(graph: int, stream: int) -> None:
+            raise model.runtime.CUDARuntimeError(status)
+
+        model.runtime.graphUpload = upload
+        steps = model.rows.Steps([model.rows.Step(1, (1, 1), 32, [model.rows.Given(0, 0)])], 1)
+        for value in range(20):
+            steps.queue((value,), STREAM)
+        assert [ran[4] for ran in model.ran] == [(number(value),) for value in range(20)]
+        assert len(model.graphs) == (0 if status == 2 else 2)
+
+
+def test_nodes_that_could_not_get_other_kernels_get_their_own_again() -> None:
+    with nodes({1: (8,)}) as model:
+        given, step = model.rows.Given, model.rows.Step
+        steps = model.rows.Steps([step(1, (1, 1), 32, [given(i, 0)]) for i in range(2)], 2)
+        row = model.rows.running[STREAM].row(steps.steps)
+        steps.queue((1, 2), STREAM)
+        others = [step(1, (7, 1), 64, [number(9)]), step(1, (1, 1), 32, [bytes(9999)])]
+        with pytest.raises(ValueError, match="structure"):  # the second does not fit
+            row.queue(model.rows.Steps(others, 0), (), STREAM)
+        model.ran.clear()
+        steps.queue((4, 3), STREAM)
+        assert model.ran == [(1, 1, 32, 0, (number(value),)) for value in (4, 3)]
+
+
+def test_two_threads_make_a_graph_ready_at_once() -> None:
+    """None is lost: whatever is made while another is, streams find it."""
+    with nodes({1: (8,)}) as model:
+        kernel, make = model.rows.Step(1, (1, 1), 32, [bytes(8)]), model.runtime.graphInstantiate
+
+        def meanwhile(graph: int) -> int:
+            model.runtime.graphInstantiate = make
+            model.rows.make_ready([kernel])
+            return int(make(graph))
+
+        model.runtime.graphInstantiate = meanwhile
+        model.rows.make_ready([kernel])
+        ready = [model.rows.Rows(0, takes=True).row([kernel]) for _ in range(2)]
+        assert None not in ready
+        assert len({id(row) for row in ready}) == 2
+
+
+def test_queues_that_take_no_graphs_leave_none() -> None:
+    """Else each device that is opened would add one to those that the process has."""
+    with nodes({1: (8,)}) as model:
+        steps = model.rows.Steps([model.rows.Step(1, (1, 1), 32, [model.rows.Given(0, 0)])], 1)
+        before = dict(model.graphs)
+        for _ in range(3):
+            model.rows.running[STREAM] = rows = model.rows.Rows(0, takes=False)
+            for value in range(20):
+                steps.queue((value,), STREAM)
+            assert len(model.graphs) == len(before) + 2
+            rows.close()
+            assert model.graphs.keys() == before.keys()
+        assert [ran[4] for ran in model.ran] == [(number(value),) for value in range(20)] * 3
+
+
+def test_kernels_stay_as_long_as_the_steps_that_queue_them() -> None:
+    """Without its function, a module is unloaded."""
+    with nodes({1: (8,)}) as model:
+        from zkrun.devices.cuda.launch import Kernel
+
+        class Function:
+            ptr = 1
+
+        function = Function()
+        gone = weakref.ref(function)
+        steps = model.rows.Steps([Kernel(function).step(1, 32, bytes(8))], 0)
+        del function
+        gc.collect()
+        assert gone() is not None
+        steps.queue((), STREAM)
+        assert len(model.ran) == 1

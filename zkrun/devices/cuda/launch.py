@@ -67,7 +67,7 @@ class Kernel:
     ) -> Step:
         """The same as one of several, with arguments that calls give."""
         both = (grid, 1) if isinstance(grid, int) else grid
-        return Step(self.handle, both, threads, arguments, shared)
+        return Step(self.handle, both, threads, arguments, shared, self._function)
 
 
 def kernels(unit: Unit) -> dict[str, Kernel]:

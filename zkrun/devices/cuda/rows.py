@@ -15,11 +15,12 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from cupy.cuda import driver, runtime
+
+from zkrun.devices.cuda.errors import OUT_OF_MEMORY, give_back
 
 __all__ = [
     "MOST_BYTES",
@@ -75,8 +76,11 @@ class Step:
         threads: int,
         arguments: Sequence[Argument],
         shared: int = 0,
+        keeps: object = None,
     ) -> None:
+        """`keeps` is what the function, which is a handle, is there as long as."""
         self.function, self.grid, self.threads, self.shared = function, grid, threads, shared
+        self._keeps = keeps
         self.starts: list[int] = []  # of the arguments, in bytes
         self.places: list[tuple[int, Place, int | None]] = []  # number, where in the image, plus
         image = bytearray()
@@ -204,8 +208,13 @@ class Row:
         except runtime.CUDARuntimeError:
             runtime.graphDestroy(template.value)
             raise
-        with suppress(runtime.CUDARuntimeError):  # then the first launch has to do it
+        self._template = template.value
+        try:
             runtime.graphUpload(self._graph, 0)
+        except runtime.CUDARuntimeError as error:
+            if error.status == OUT_OF_MEMORY:  # else the first launch has to do it
+                self.close()
+                raise
         graph, put = ctypes.c_void_p(self._graph), library.cuGraphExecKernelNodeSetParams_v2
         self._setters = [partial(put, graph, node.handle, node.pointer) for node in self._nodes]
         self._buffers = [node.bytes for node in self._nodes]
@@ -216,11 +225,11 @@ class Row:
         """Queues as many kernels as there are nodes."""
         before = self._values
         touched = 0  # a bit for each node
-        if self._steps is not steps:
+        same, self._steps = self._steps is steps, None  # until all of it is there
+        if not same:
             for node, step in zip(self._nodes, steps.steps, strict=True):
                 node.become(step)
             before, touched = (None,) * len(values), (1 << len(self._nodes)) - 1
-        self._steps = None  # until all of it is there
         for old, value, places, users in zip(
             before, values, steps.places, steps.users, strict=True
         ):
@@ -252,11 +261,17 @@ class Row:
             _check(status)
         runtime.graphLaunch(self._graph, stream)
 
+    def close(self) -> None:
+        """Gives the graph back, when nothing of it is running any more."""
+        give_back(runtime.graphExecDestroy, self._graph)
+        give_back(runtime.graphDestroy, self._template)
+
 
 class Rows:
     """The graphs of one stream by their length. Used by one thread at a time.
 
-    One that `takes` those that are ready need not launch anything one by one first.
+    One that `takes` those that are ready need not launch anything one by one first, and leaves its
+    own to others.
     """
 
     def __init__(self, device: int, takes: bool) -> None:
@@ -282,10 +297,17 @@ class Rows:
         return row
 
     def close(self) -> None:
-        """Leaves the graphs to others, when what they have queued has passed."""
+        """Leaves the graphs to others, or gives them back, when what they have queued has passed.
+
+        Who takes none leaves none: there would be more of them with each GPU that is opened.
+        """
         for length, row in self._rows.items():
-            if row is not None:
+            if row is None:
+                continue
+            if self._takes:
                 _spare.setdefault((self._device, length), []).append(row)
+            else:
+                row.close()
         self._rows.clear()
         self.single = None
 
@@ -316,7 +338,9 @@ def make_ready(steps: Sequence[Step], whose: Steps | None = None) -> None:
     key = runtime.getDevice(), len(steps)
     if steps and key not in _spare:
         row = _make(steps, whose)
-        _spare[key] = [] if row is None else [row]
+        ready = _spare.setdefault(key, [])  # others may have left some meanwhile
+        if row is not None:
+            ready.append(row)
 
 
 def _library() -> ctypes.PyDLL:
