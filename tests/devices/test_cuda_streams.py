@@ -60,6 +60,47 @@ def test_who_queues_never_waits_for_the_gpu() -> None:
         assert setting.told(stream) == list(range(1000))
 
 
+class _Clock:
+    """In place of the module `time`, for one thread: to sleep takes no time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds + 1e-9
+
+
+@pytest.mark.parametrize("by_worker", [False, True])
+def test_who_waits_long_seldom_looks(by_worker: bool) -> None:
+    """At the GPU, for 10 seconds; and who waits shortly does not wait for much longer."""
+    with opened():
+        from cupy.cuda import runtime
+
+        from zkrun.devices.cuda import landing
+        from zkrun.devices.cuda.flights import Flight
+
+        clock = landing.time = _Clock()  # type: ignore[attr-defined]  # stands in
+        for seconds, looks_at_most, late in ((10.0, 14000, 2e-3), (2e-3, 110, 5e-4)):
+            flight, looks, begin = Flight("run", 0, 0, 1, None, []), 0, clock.now
+
+            def query(cuda: int) -> int:
+                nonlocal looks
+                looks += 1
+                flight.landed = clock.now >= begin + seconds  # noqa: B023 - called in this turn
+                return landing.NOT_READY
+
+            runtime.eventQuery = query
+            if by_worker:
+                landing._wait(flight)
+            else:
+                landing.Landing(threading.Condition(), lambda *_: None, lambda: None).watch(flight)
+            assert looks <= looks_at_most
+            assert seconds <= clock.now - begin <= seconds + late + 1e-6
+
+
 def test_threads_wait_for_the_same_event_and_for_different_ones() -> None:
     with opened() as setting:
         streams = [setting.stream() for _ in range(3)]
@@ -201,6 +242,8 @@ def test_an_event_is_looked_at_while_its_stream_closes() -> None:
             if name == "eventQuery" and threading.current_thread() is watcher:
                 looks.set()
                 goes_on.wait(GUARD)
+            elif name == "eventQuery":  # by the worker, which must not see that it has passed first
+                until(lambda: stream._error is not None)
 
         driver.before = before
         (watcher,) = threads = [threading.Thread(target=_cancelled, args=(event,))]

@@ -27,8 +27,10 @@ __all__ = ["Landing"]
 _EVENT_FLAGS = 0
 _TOGETHER = 256  # flights that land together; more of them are not to wait for leisure
 _FEW = 8  # that land while a thread waits for another one
-_PAUSE = 20e-6  # seconds between two looks at an event, beside what the system adds
-_LONGEST_PAUSE = 1e-3  # of the worker, which otherwise sleeps an eighth of what it has waited
+# Seconds between two looks at an event, beside what the system adds: at least, and at most. Between
+# them it is a share of what has been waited, which is small where a thread of the program waits.
+_PAUSE, _LONGEST_PAUSE = 20e-6, 1e-3
+_SHARE, _SHARE_OF_WORKER = 1 / 256, 1 / 8
 
 
 class _Shared:
@@ -132,6 +134,7 @@ class Landing:
             self._watchers.discard(watcher)
 
     def _watch(self, flight: Flight, event: Event | None) -> None:
+        start = time.monotonic()
         while not flight.landed and self._error() is None:
             if event is not None and event.is_complete():
                 return
@@ -143,7 +146,7 @@ class Landing:
             elif status != NOT_READY:
                 return
             elif not _land_some():
-                time.sleep(_PAUSE)
+                _pause(start, _SHARE)
 
     def _finish_up_to(self, last: Flight) -> None:
         """Lands flights that have passed, or never will since the run has failed."""
@@ -235,5 +238,10 @@ def _wait(flight: Flight) -> int:
         status: int = runtime.eventQuery(flight.cuda)
         if status != NOT_READY:
             return status
-        time.sleep(min(max(_PAUSE, (time.monotonic() - start) / 8), _LONGEST_PAUSE))
+        _pause(start, _SHARE_OF_WORKER)
     return 0
+
+
+def _pause(start: float, share: float) -> None:
+    """Sleeps for a share of the time since `start`, within the bounds."""
+    time.sleep(min(max(_PAUSE, share * (time.monotonic() - start)), _LONGEST_PAUSE))
