@@ -12,7 +12,7 @@ from gpu_values import both_curves, bound, images, opened, place
 
 from zkrun.algebra.curves import BN254, Curve
 from zkrun.devices.base import Data, Device
-from zkrun.devices.cuda import rows
+from zkrun.devices.cuda import launch, rows
 from zkrun.program.types import Scalar, ScalarArray
 
 pytestmark = pytest.mark.gpu
@@ -84,7 +84,8 @@ def queue(gpu: Device, calls: Calls, streams: int = 1) -> None:
 def one_by_one(arrays: Arrays, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The values afterwards, where no graphs are made."""
     with monkeypatch.context() as patch:
-        patch.setattr(rows, "running", {})
+        for module in (rows, launch):
+            patch.setattr(module, "running", {})
         arrays.reset()
         for call in calls:
             call()
