@@ -221,12 +221,12 @@ def test_compiled_proofs_are_the_same_in_little_memory(
     verify(case.key, case.witness["p"], bytes.fromhex(proof))
 
 
-def said_to_do(graph: Graph, machine: Machine) -> int:
-    """The bytes of gpu:0 that a refusal says."""
+def said_to_do(graph: Graph, machine: Machine) -> dict[str, int]:
+    """The bytes of each device that a refusal says, if nothing less does."""
     with pytest.raises(ResourceLimit) as refused:
-        compile_graph(graph, machine.with_memory("gpu:0", 4096))
-    (enough,) = re.findall(r"gpu:0: 4096 .* (\d+) would do, and nothing less", str(refused.value))
-    return int(enough)
+        compile_graph(graph, machine)
+    said = re.findall(r"(\S+): \d+ bytes are .*?(\d+) would do, and", str(refused.value))
+    return {device: int(enough) for device, enough in said}
 
 
 @pytest.mark.parametrize("gpu", ["real", "virtual"])
@@ -236,7 +236,7 @@ def test_nothing_less_does_than_what_is_said_to_do(
     """A third less did: plans put arrays together on the GPU, and left holes between others."""
     case = build(tmp_path, "bn254", 10)
     machine = Machine({"cpu": None, "gpu:0": None}, gpu=gpu)
-    enough = said_to_do(case.graph, machine)
+    enough = said_to_do(case.graph, machine.with_memory("gpu:0", 4096))["gpu:0"]
     compiled = compile_graph(case.graph, machine.with_memory("gpu:0", enough))
     assert compiled.peak["gpu:0"] == enough
     assert [d.to_json() for d in analyse(compiled.program).diagnostics] == []
@@ -246,6 +246,22 @@ def test_nothing_less_does_than_what_is_said_to_do(
     for less in (1, enough // 16, enough // 4):
         with pytest.raises(ResourceLimit):
             compile_graph(case.graph, machine.with_memory("gpu:0", enough - less))
+
+
+def test_two_gpus_with_too_little_are_refused(tmp_path: Path) -> None:
+    """It took for ever: what did for the one alone did not with however much for the other."""
+    graph = build(tmp_path, "bn254", 10).graph
+    machine = Machine({"gpu:0": 100 << 10, "gpu:1": 50 << 10, "cpu": None})
+    enough = said_to_do(graph, machine)
+    assert enough.keys() == {"gpu:0", "gpu:1"}
+    for less in (0, 1):
+        memory = {**machine.memory, "gpu:0": enough["gpu:0"] - less, "gpu:1": enough["gpu:1"]}
+        if less:
+            with pytest.raises(ResourceLimit):
+                compile_graph(graph, Machine(memory))
+        else:
+            peak = compile_graph(graph, Machine(memory)).peak
+            assert all(peak[device] <= nbytes for device, nbytes in enough.items())
 
 
 def test_the_commands_that_the_script_prints(tmp_path: Path) -> None:

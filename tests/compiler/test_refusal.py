@@ -81,22 +81,29 @@ def suggested(refused: ResourceLimit) -> dict[str, int]:
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
-@given(graph=random_graph(), shares=st.tuples(st.integers(0, 100), st.integers(0, 100)))
-def test_what_is_said_to_do_does(graph: Graph, shares: tuple[int, int]) -> None:
+@given(
+    graph=random_graph(),
+    shares=st.tuples(st.integers(0, 100), st.integers(0, 100), st.integers(0, 100)),
+    gpu=st.sampled_from(["real", "virtual"]),
+    disk=st.booleans(),
+)
+def test_what_is_said_to_do_does(
+    graph: Graph, shares: tuple[int, int, int], gpu: Literal["real", "virtual"], disk: bool
+) -> None:
     """A refused CPU was told that its own budget would do, for ways that had not been tried."""
-    for devices in (("cpu",), ("gpu:0", "cpu")):
-        free = compile_graph(graph, Machine(dict.fromkeys(devices))).peak
+    for devices in (("cpu",), ("gpu:0", "cpu"), ("gpu:0", "gpu:1", "cpu")):
+        free = compile_graph(graph, Machine(dict.fromkeys(devices), gpu=gpu)).peak
         memory: dict[str, int | None] = {
             device: max(1, free[device] * share // 100)
             for device, share in zip(devices, shares, strict=False)
         }
         try:
-            compile_graph(graph, Machine(memory))
+            compile_graph(graph, Machine(memory, disk, gpu=gpu))
         except ResourceLimit as refused:
             enough = suggested(refused)
             assert enough.keys() <= memory.keys()
             assert all(enough[device] > (memory[device] or 0) for device in enough)
-            found = compile_graph(graph, Machine({**memory, **enough}))
+            found = compile_graph(graph, Machine({**memory, **enough}, disk, gpu=gpu))
             assert all(found.peak[device] <= nbytes for device, nbytes in enough.items())
 
 

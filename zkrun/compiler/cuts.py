@@ -68,7 +68,8 @@ class Cuts:
     def _all(self) -> Iterator[Cut]:
         cut = self._made((None, None))
         yield cut
-        most = max((need.nbytes for need in cut.needs.values()), default=0)
+        # The same whichever devices are tight: what fits one alone fits it with others.
+        most = max(demand.nbytes for demand, _ in Footprint(cut.graph, self._machine).demands)
         while most >= _LEAST and not _is_finest(cut):
             cut = self._made((most, most))
             yield cut

@@ -6,6 +6,7 @@ a disk nothing can leave the CPU; then what would do is found by trying, and is 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from math import isqrt
 from typing import TypeAlias
 
@@ -58,29 +59,34 @@ def refusal(search: Search, large: bool) -> ResourceLimit:
         short.append(device)
         machine = machine.with_memory(device, None)
         fitting = _tried(search, machine, ways)
-    found = []
-    last = search.failure
+    last, exact = search.failure, set()
     for device in reversed(short):  # each with what those behind it in `short` will have
         given = search.machine.memory[device] or 0
-        exact = _least(fitting, device, given)
-        fitting, failure = exact or _bounded(fitting, device, given, ways)
-        assert fitting.best is not None
-        if not exact and not large:
-            if len(fitting.best.graph.vertices) < _MANY:
-                fitting, failure = _lowered(fitting, device, given, failure)
-            enough = fitting.machine.memory[device] or 0
-            least = max(given, fitting.least_bytes(device), enough - enough // _CLOSE)
-            fitting, failure = _bisected(fitting, failure, device, least, ways, _CLOSEST)
+        least = _least(fitting, device, given)
+        if least is not None:
+            exact.add(device)
+            fitting, last = least
+            continue
+        before = fitting.machine.memory
+        fitting, failure = _bounded(fitting, device, given, ways)
+        if not large:
+            fitting, failure = _closer(fitting, failure, device, given, ways)
         last = failure or last
-        enough = fitting.machine.memory[device] or 0
-        if enough > given:
-            unit = "byte is" if given == 1 else "bytes are"
-            less = ", and nothing less" if exact else ""
-            found.append(f"{device}: {given} {unit} too little; {enough} would do{less}.")
-    return ResourceLimit(" ".join((*reversed(found), _needs(last))))
+        exact -= {one for one, most in fitting.machine.memory.items() if most != before[one]}
+    return ResourceLimit(" ".join((*_enough(search.machine, fitting.machine, exact), _needs(last))))
 
 
-def _least(fitting: Search, device: str, given: int) -> tuple[Search, DoesNotFit | None] | None:
+def _enough(given: Machine, found: Machine, exact: Collection[str]) -> Iterator[str]:
+    """By device with too little what would do, once the others have that."""
+    for device, most in given.memory.items():
+        enough = found.memory[device]
+        if most is not None and enough is not None and enough > most:
+            unit = "byte is" if most == 1 else "bytes are"
+            less = ", and nothing less" if device in exact else ""
+            yield f"{device}: {most} {unit} too little; {enough} would do{less}."
+
+
+def _least(fitting: Search, device: str, given: int) -> tuple[Search, DoesNotFit] | None:
     """A search that fits with the least for one more device, and what does not with less; None
     where nothing can leave it, or where what leaves has too little room on the CPU."""
     limited = fitting.on(fitting.machine.with_memory(device, given))
@@ -96,17 +102,34 @@ def _bounded(
     fitting: Search, device: str, given: int, ways: Ways
 ) -> tuple[Search, DoesNotFit | None]:
     """A search that fits with a limit for one more device, little more than the least and no less
-    than is given; and why it does not with less, where that was tried."""
+    than is given; and why it does not with less, where that was tried. Others may get more, too."""
     assert fitting.best is not None
     failure = None
     least = max(given, fitting.least_bytes(device), 1)
     enough = max(fitting.best.peak[device], least)
-    found = _tried(fitting, fitting.machine.with_memory(device, enough), ways)
+    machine = fitting.machine.with_memory(device, enough)
+    found = _tried(fitting, machine, ways)
     while found.best is None:  # what is held without a limit is cut in other ways with one
-        failure, least = found.failure, enough
-        enough *= 2
-        found = _tried(fitting, fitting.machine.with_memory(device, enough), ways)
+        assert found.failure is not None
+        short = found.failure.device  # another one, where what leaves this one takes more there
+        if short == device:
+            failure, least = found.failure, enough
+        machine = machine.with_memory(short, 2 * (machine.memory[short] or 1))
+        enough = machine.memory[device] or 0
+        found = _tried(fitting, machine, ways)
     return _bisected(found, failure, device, least, ways, _CLOSE)
+
+
+def _closer(
+    fitting: Search, failure: DoesNotFit | None, device: str, given: int, ways: Ways
+) -> tuple[Search, DoesNotFit | None]:
+    """The same with less, as close to the least as comes of trying."""
+    assert fitting.best is not None
+    if len(fitting.best.graph.vertices) < _MANY:
+        fitting, failure = _lowered(fitting, device, given, failure)
+    enough = fitting.machine.memory[device] or 0
+    least = max(given, fitting.least_bytes(device), enough - enough // _CLOSE)
+    return _bisected(fitting, failure, device, least, ways, _CLOSEST)
 
 
 def _bisected(
