@@ -15,8 +15,9 @@ from zkrun.analysis.analyse import analyse
 from zkrun.compiler.footprint import Footprint
 from zkrun.compiler.machine import Machine
 from zkrun.compiler.placed import compile_placed
-from zkrun.compiler.type2.graph import Graph
-from zkrun.compiler.type2.types import memory_type
+from zkrun.compiler.type2 import operations as op
+from zkrun.compiler.type2.graph import Builder, Graph
+from zkrun.compiler.type2.types import Poly, memory_type
 from zkrun.compiler.type3.residence import DoesNotFit
 from zkrun.program import types
 
@@ -62,3 +63,15 @@ def test_less_is_not_enough(case: Case, seed: int, tight: bool) -> None:
     if need.vertex is not None:
         with pytest.raises(DoesNotFit):
             compile_placed(placed, Machine({"cpu": None, "gpu:0": need.nbytes - 1}), tight)
+
+
+def test_what_is_empty_takes_room_too() -> None:
+    """It counted as nothing, so that a page that is full had no room for it."""
+    builder = Builder("bn254")
+    builder.inputs = {"f": Poly(128, "coefficients"), "nothing": Poly(0, "coefficients")}
+    operands = [builder.add(op.Input(name)) for name in builder.inputs]
+    graph = builder.graph(builder.add(op.call("poly_add"), operands, device="gpu:0"))
+    machine = Machine({"cpu": None, "gpu:0": 1}, gpu="virtual")
+    need = Footprint(graph, machine, tight=True).needs()["gpu:0"]
+    limited = machine.with_memory("gpu:0", need.nbytes)
+    assert compile_placed(graph, limited, tight=True).peak["gpu:0"] == need.nbytes == 2 * 4096

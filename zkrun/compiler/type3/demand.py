@@ -15,6 +15,7 @@ from zkrun.compiler.type2.types import memory_type
 from zkrun.compiler.type3.calls import lower
 from zkrun.compiler.type3.chunk import ALIGNMENT
 from zkrun.compiler.type3.liveness import Liveness, liveness
+from zkrun.compiler.type3.space import block_bytes
 from zkrun.program import types
 
 __all__ = ["LOADED", "Demand", "Demands"]
@@ -99,7 +100,8 @@ class Demands:
         assert lowered is not None, vertex.operation
         reads = [vertex.operands[index] for index in lowered.reads]
         values = self._read(device, reads)
-        fresh = _block(self._buffers.get(position, 0))
+        buffer = self._buffers.get(position, 0)
+        fresh = block_bytes(buffer, ALIGNMENT) if buffer else 0
         heirless = dict.fromkeys(reads) if lowered.elementwise else {}
         for result, updated in zip(results, lowered.updates, strict=True):
             if updated is not None:
@@ -153,8 +155,4 @@ class Demands:
         typ = memory_type(self._graph.type(value))
         if isinstance(typ, types.Transcript):
             return 0  # of the host's memory
-        return _block(types.size(typ, self._graph.curve_record))
-
-
-def _block(nbytes: int) -> int:
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+        return block_bytes(types.size(typ, self._graph.curve_record), ALIGNMENT)

@@ -12,11 +12,16 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Hashable
 from typing import Generic, NamedTuple, TypeVar
 
-__all__ = ["Space", "Window"]
+__all__ = ["Space", "Window", "block_bytes"]
 
 Owner = TypeVar("Owner", bound=Hashable)
 
 _SMALL = 4096  # bytes: such blocks lie at the upper end, out of the way of arrays
+
+
+def block_bytes(nbytes: int, alignment: int) -> int:
+    """The bytes that a block of `nbytes` takes; what is empty has an address, too."""
+    return -(-max(nbytes, 1) // alignment) * alignment
 
 
 class Window(NamedTuple, Generic[Owner]):
@@ -46,7 +51,7 @@ class Space(Generic[Owner]):
 
     def block(self, nbytes: int) -> int:
         """The bytes that a block of `nbytes` takes."""
-        return -(-max(nbytes, 1) // self._alignment) * self._alignment
+        return block_bytes(nbytes, self._alignment)
 
     def find(self, nbytes: int, next_use: Callable[[Owner], float | None]) -> Window[Owner] | None:
         """Room for a block, or None. `next_use` says when an owner is needed; None: it must stay.
