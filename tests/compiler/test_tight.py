@@ -8,10 +8,8 @@ import pytest
 from graphs import Case, random_cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from interpreter import document_values, interpret
-from test_compile_graphs import drawn, on_devices, run
+from test_compile_graphs import check_program, on_devices
 
-from zkrun.analysis.analyse import analyse
 from zkrun.compiler.footprint import Footprint
 from zkrun.compiler.machine import Machine
 from zkrun.compiler.placed import compile_placed
@@ -43,14 +41,7 @@ def test_what_vertices_demand_is_enough(case: Case, seed: int, gpus: int, disk: 
     compiled = compile_placed(placed, Machine(memory, disk=disk), tight=True)
     for device, most in memory.items():
         assert most is None or compiled.peak[device] <= most
-    assert [one.to_json() for one in analyse(compiled.program).diagnostics] == []
-    expected = document_values(interpret(case.graph, case.inputs, drawn(case.graph)))
-    inputs = {name: case.inputs[name] for name in case.graph.inputs}
-    assert run(compiled.program, inputs, sanitize=True).result.values == expected
-    outcome = run(compiled.program, inputs, shuffle=seed)
-    assert outcome.result.values == expected
-    for use in outcome.trace.devices:
-        assert use.name == "disk" or use.peak <= compiled.peak[use.name], use.name
+    check_program(compiled, case, seed)
 
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck))

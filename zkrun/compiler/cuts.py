@@ -12,7 +12,7 @@ from math import sqrt
 from typing import TypeAlias
 
 from zkrun.compiler.footprint import Footprint, Need
-from zkrun.compiler.machine import Machine
+from zkrun.compiler.machine import Machine, Memory
 from zkrun.compiler.placed import Step
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.graph import Graph
@@ -40,6 +40,11 @@ class Cut:
     steps: tuple[Step, ...]
     graph: Graph
     needs: Mapping[str, Need]
+
+    def fits(self, memory: Memory, but: str | None = None) -> bool:
+        """Whether the tight devices have as much as it needs, but one that is not asked."""
+        needs = ((need.nbytes, memory[one]) for one, need in self.needs.items() if one != but)
+        return all(most is not None and nbytes <= most for nbytes, most in needs)
 
 
 class Cuts:

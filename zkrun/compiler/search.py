@@ -69,7 +69,7 @@ class Search:
         way = self._way(share, share_of_sums)
         if self._is_too_fine(way):
             return
-        steps, optimised = self._common.uncut if way == _UNCUT else self._common.cut(way)
+        steps, optimised = self._common.cut(way)
         if optimised.vertices in self._tried:
             return
         self._tried.append(optimised.vertices)
@@ -84,9 +84,8 @@ class Search:
 
     def attempt_tight(self) -> None:
         """Compiles with the fewest cuts that let a tight plan fit: the least memory, not fast."""
-        memory = self.machine.memory
         for cut in self._cuts():
-            if all(need.nbytes <= (memory[device] or 0) for device, need in cut.needs.items()):
+            if cut.fits(self.machine.memory):
                 try:
                     found = compile_placed(cut.graph, self.machine, tight=True)
                 except DoesNotFit as error:  # on the CPU, where what leaves has to go
@@ -99,22 +98,11 @@ class Search:
     def least_need(self, device: str) -> Need | None:
         """What a limited device needs, at least, so that a tight plan fits, with what the others
         have; None where nothing can leave it, or where others have too little."""
-        memory = self.machine.memory
         if device not in self.machine.tight:
             return None
-        return min(
-            (
-                cut.needs[device]
-                for cut in self._cuts()
-                if all(
-                    need.nbytes <= (memory[other] or 0)
-                    for other, need in cut.needs.items()
-                    if other != device
-                )
-            ),
-            key=lambda need: need.nbytes,
-            default=None,
-        )
+        cuts = (cut for cut in self._cuts() if cut.fits(self.machine.memory, but=device))
+        needs = (cut.needs[device] for cut in cuts)
+        return min(needs, key=lambda need: need.nbytes, default=None)
 
     def _is_too_fine(self, way: Way) -> bool:
         """Whether pieces take less than half of what is not cut: then the least depends on that
@@ -144,17 +132,19 @@ class _Common:
         self._cuts: dict[frozenset[str], Cuts] = {}
 
     @cached_property
-    def uncut(self) -> tuple[tuple[Step, ...], Graph]:
-        """The graph after all passes, which cut nothing."""
-        return self.cut(_UNCUT)
+    def _uncut(self) -> tuple[tuple[Step, ...], Graph]:
+        return self._made(_UNCUT)
 
     @cached_property
     def least_bytes(self) -> dict[str, int]:
         """By device what the vertices take that no pass cuts."""
-        return Footprint(self.uncut[1], self.machine).least_bytes(UNCUT)
+        return Footprint(self._uncut[1], self.machine).least_bytes(UNCUT)
 
     def cut(self, way: Way) -> tuple[tuple[Step, ...], Graph]:
         """The graph after all passes, which cut so much, and what those did that depend on it."""
+        return self._uncut if way == _UNCUT else self._made(way)
+
+    def _made(self, way: Way) -> tuple[tuple[Step, ...], Graph]:
         machine = self.machine
         workspace = partial(machine.workspace, machine.computing[0])
         target = Target(machine.devices, *way, machine.rates, workspace)

@@ -136,13 +136,10 @@ class Demands:
 
     def _dies(self, value: Value, position: int) -> bool:
         """Whether a vertex may overwrite an operand: see `Residence.dies`."""
-        live, operands = self._live, self._graph.vertices[position].operands
-        viewed = live.views[value]
-        if viewed.metas or live.used_after(viewed.base, position):
+        operands, device = self._graph.vertices[position].operands, self._devices[position]
+        if device == "cpu" and self._is_loaded(self._live.views[value].base):
             return False
-        if self._devices[position] == "cpu" and self._is_loaded(viewed.base):
-            return False
-        return sum(live.views[operand].base == viewed.base for operand in operands) == 1
+        return self._live.ends(value, operands, position)
 
     def _is_loaded(self, base: Value) -> bool:
         return isinstance(self._graph.vertices[base.vertex].operation, LOADED)

@@ -47,6 +47,13 @@ class Liveness:
         at = bisect_left(uses, position)
         return uses[at] if at < len(uses) else float("inf")
 
+    def ends(self, value: Value, operands: Sequence[Value], position: int) -> bool:
+        """Whether nobody needs an operand behind a position, where it is taken once and whole."""
+        viewed = self.views[value]
+        if viewed.metas or self.used_after(viewed.base, position):
+            return False
+        return sum(self.views[operand].base == viewed.base for operand in operands) == 1
+
     def devices(self, value: Value) -> tuple[str, ...]:
         """The devices that need a value."""
         return tuple(self.uses_on.get(value, ()))

@@ -293,12 +293,9 @@ class Residence:
     def dies(self, value: Value, vertex: Vertex, device: str, resident: bool = True) -> bool:
         """Whether a vertex may overwrite an operand: nobody needs it afterwards, it is taken once
         and whole, and its memory is its own."""
-        viewed = self.live.views[value]
-        base = viewed.base
-        if viewed.metas or self.live.used_after(base, self.position):
+        if not self.live.ends(value, vertex.operands, self.position):
             return False
-        if sum(self.live.views[operand].base == base for operand in vertex.operands) > 1:
-            return False
+        base = self.live.views[value].base
         copies = self.copies.get(base, {})
         if device not in copies:
             return not resident
