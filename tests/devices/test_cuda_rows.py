@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import random
-import struct
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from typing import Any
 
 import pytest
 from fake_cupy import installed
+from fake_nodes import Kernel, stand_in
 
 STREAM = 5
 EXECUTABLE = 5000  # of a graph: what its number is more than that of the one it was made from
@@ -34,52 +33,35 @@ class Nodes:
     failing: int = 0
     refusing: bool = False  # whether there is no memory for graphs
 
-    def cuGraphCreate(self, graph: Any, flags: int) -> int:  # noqa: N802 - the driver's name
+    def create(self) -> int | None:
         if self.refusing:
-            return 2
+            return None
         number = 1000 + len(self.graphs)
         self.graphs[number] = []
-        graph._obj.value = number
-        return 0
+        return number
 
-    def cuGraphAddKernelNode_v2(  # noqa: N802 - the driver's name
-        self, node: Any, graph: Any, before: Any, count: Any, parameters: Any
-    ) -> int:
-        kernels = self.graphs[graph.value]
-        assert count.value == (1 if kernels else 0)
-        assert before is None or before._obj.value == len(kernels)
-        kernels.append(self._read(parameters))
-        node._obj.value = len(kernels)
-        return 0
+    def add(self, graph: int, before: int | None, kernel: Kernel) -> int:
+        kernels = self.graphs[graph]
+        assert before == (len(kernels) or None)
+        kernels.append(self._read(kernel))
+        return len(kernels)
 
-    def cuGraphExecKernelNodeSetParams_v2(  # noqa: N802 - the driver's name
-        self, graph: Any, node: Any, parameters: Any
-    ) -> int:
+    def change(self, graph: int, node: int, kernel: Kernel) -> int:
         self.sets += 1
-        if graph.value - EXECUTABLE not in self.graphs:
+        if graph - EXECUTABLE not in self.graphs:
             return 1  # the node is gone with the graph that it is of
         if self.failing:
             return self.failing
-        self.graphs[graph.value][node.value - 1] = self._read(parameters)
+        self.graphs[graph][node - 1] = self._read(kernel)
         return 0
 
-    def _read(self, parameters: Any) -> Ran:
-        function, x, y, z, *threads, shared, pointers, extra, _, _ = struct.unpack(
-            "<Q7I4x4Q", parameters._obj.raw
-        )
-        assert (z, *threads[1:], extra) == (1, 1, 1, 0)
-        places = (ctypes.c_void_p * 16).from_address(pointers)
-        sizes = enumerate(self.sizes[function])
-        arguments = tuple(ctypes.string_at(places[i] or 0, size) for i, size in sizes)
-        return function, x * y, threads[0], shared, arguments
+    def _read(self, kernel: Kernel) -> Ran:
+        return (*kernel[:-1], kernel.arguments(self.sizes[kernel.function]))
 
     def launch_kernel(self, *numbers: int) -> None:
         function, x, y, z, threads, _, _, shared, stream, pointers, extra = numbers
         assert (z, stream, extra) == (1, STREAM, 0)
-        places = (ctypes.c_void_p * 16).from_address(pointers)
-        sizes = enumerate(self.sizes[function])
-        arguments = tuple(ctypes.string_at(places[i] or 0, size) for i, size in sizes)
-        self.ran.append((function, x * y, threads, shared, arguments))
+        self.ran.append(self._read(Kernel(function, x * y, threads, shared, pointers)))
 
     def graph_launch(self, graph: int, stream: int) -> None:
         assert stream == STREAM
@@ -99,7 +81,7 @@ def nodes(sizes: dict[int, tuple[int, ...]]) -> Iterator[Nodes]:
         runtime.graphDestroy = runtime.graphExecDestroy = model.graphs.pop
         runtime.graphLaunch = model.graph_launch
         runtime.graphUpload = lambda graph, stream: None
-        rows._library = lambda: model  # type: ignore[return-value]  # stands in
+        stand_in(rows, model)
         rows.running[STREAM] = rows.Rows(0, takes=True)
         yield model
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import random
 import struct
 from collections import Counter
@@ -12,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from fake_nodes import Kernel, stand_in
 from fake_streams import Setting, join, opened
 
 Seen = list[tuple[int, int]]
@@ -27,35 +27,28 @@ class Nodes:
         self.templates = set[int]()
         self.by_rows = 0
 
-    def cuGraphCreate(self, graph: Any, flags: int) -> int:  # noqa: N802 - the driver's name
-        graph._obj.value = self.driver._handle()
-        self.driver.graphs[graph._obj.value] = []
-        self.templates.add(graph._obj.value)
+    def create(self) -> int:
+        number: int = self.driver._handle()
+        self.driver.graphs[number] = []
+        self.templates.add(number)
+        return number
+
+    def add(self, graph: int, before: int | None, kernel: Kernel) -> int:
+        self.driver.graphs[graph].append(lambda: None)
+        return len(self.driver.graphs[graph])
+
+    def change(self, graph: int, node: int, kernel: Kernel) -> int:
+        self.driver.graphs[graph][node - 1] = self._kernel(kernel)
         return 0
 
-    def cuGraphAddKernelNode_v2(  # noqa: N802 - the driver's name
-        self, node: Any, graph: Any, before: Any, count: Any, parameters: Any
-    ) -> int:
-        self.driver.graphs[graph.value].append(lambda: None)
-        node._obj.value = len(self.driver.graphs[graph.value])
-        return 0
-
-    def cuGraphExecKernelNodeSetParams_v2(  # noqa: N802 - the driver's name
-        self, graph: Any, node: Any, parameters: Any
-    ) -> int:
-        function, *_, pointers, _, _, _ = struct.unpack("<Q7I4x4Q", parameters._obj.raw)
-        self.driver.graphs[graph.value][node.value - 1] = self._kernel(function, pointers)
-        return 0
-
-    def _kernel(self, function: int, pointers: int) -> Callable[[], None]:
+    def _kernel(self, kernel: Kernel) -> Callable[[], None]:
         """It is given copies of its arguments."""
-        (place,) = (ctypes.c_void_p * 1).from_address(pointers)
-        name, argument = struct.unpack("<2Q", ctypes.string_at(place or 0, 16))
-        return lambda: self.lists[name].append((function, argument))
+        name, argument = struct.unpack("<2Q", *kernel.arguments((16,)))
+        return lambda: self.lists[name].append((kernel.function, argument))
 
     def launch_kernel(self, function: int, *numbers: int) -> None:
         *_, stream, pointers, _ = numbers
-        self.driver.call("_launch", stream, self._kernel(function, pointers))
+        self.driver.call("_launch", stream, self._kernel(Kernel(function, 0, 0, 0, pointers)))
 
     def instantiate(self, graph: int) -> int:
         handle: int = self.driver._handle()
@@ -90,7 +83,7 @@ def nodes() -> Iterator[tuple[Nodes, Any]]:
         driver.launchKernel = model.launch_kernel
         runtime.graphInstantiate, runtime.graphLaunch = model.instantiate, model.launch
         runtime.graphUpload = lambda graph, stream: None
-        rows._library = lambda: model  # type: ignore[assignment,return-value]  # stands in
+        stand_in(rows, model)
         yield model, rows
         setting.driver.release()
         for gpu in setting.gpus:
