@@ -14,6 +14,7 @@ from zkrun.devices.cuda.msm_plan import (
     most_scratch,
     vectors_per_pass,
 )
+from zkrun.devices.cuda.ntt_plan import best_shape
 from zkrun.devices.cuda.scratch import FIXED, scratch_bytes, table_bytes, workspace_bytes
 from zkrun.devices.registry import workspace
 from zkrun.program.calls import resolve_call
@@ -64,3 +65,33 @@ def test_scratch_is_shared_and_tables_add_up() -> None:
     assert workspace_bytes([sums, forward]) == FIXED + tables[0] + largest
     assert workspace("gpu:0", [sums, forward]) == workspace_bytes([sums, forward])
     assert workspace("disk", [sums]) == 0
+
+
+@pytest.mark.parametrize("k", range(3, 33))
+def test_shapes_of_transforms_fit_a_block(k: int) -> None:
+    shape = best_shape(k)
+    assert sum(shape.passes) == k
+    for m in shape.passes:
+        assert m > shape.held
+        assert max(m, shape.tile) - shape.held <= 8
+
+
+def test_tables_of_transforms() -> None:
+    """Twiddles and powers of a coset have quotients, and factors between passes have not."""
+    tables = [
+        table_bytes(call("ntt", [ScalarArray(n)], [], **params))
+        for n, params in (
+            (4, {}),
+            (1 << 3, {}),
+            (1 << 12, {}),
+            (1 << 12, {"coset": 7}),
+            (1 << 12, {"coset": 7, "inverse": True}),
+            (1 << 12, {"tables": False}),
+        )
+    ]
+    twiddles = 64 * (64 + 32 + 16 + 8 + 4)  # the last step of six has none
+    between = 32 << 12
+    assert [sum(one.values()) for one in tables] == [
+        *(0, 64 * (8 + 4), twiddles + between, twiddles + between + 64 * 64),
+        *(twiddles + between + 32 * 64, twiddles + 2 * 32 * 64),
+    ]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "ntt"]
 
 _ITEM = 32
+_FACTOR = 64  # bytes of a factor with its quotient
 _SHARED = 128 << 10
 _POWER_RUN = 16  # columns that a thread of power_table fills
 
@@ -165,7 +166,7 @@ class Plan:
             scale = 1 if number else self._scale
             if (self._shift != 1 or scale != 1) and self._geometric is None:
                 ratio = pow(self._shift, 1 << (k - m), r)
-                factors = self._table(1, 1 << m, scale, 1, 1, ratio)
+                factors = self._table(_ITEM, 1, 1 << m, scale, 1, 1, ratio)
                 factor_row = 1
         else:
             places_in = places_out = (rest << m, tile_columns, rest, 1)
@@ -173,16 +174,15 @@ class Plan:
             if self._geometric is None:
                 shift = pow(self._shift, 1 << before, r)
                 ratio, scale = (self._coset, self._scale) if first else (1, 1)
-                factors = self._table(1 << m, rest, scale, shift, w, ratio)
+                factors = self._table(_ITEM, 1 << m, rest, scale, shift, w, ratio)
                 factor_row, factor_column = rest, 1
             else:
                 order = k - before
                 low_bits = order // 2
-                factors = self._table(1, 1 << low_bits, 1, 1, 1, w)
-                high = self._table(1, 1 << (order - low_bits), 1, 1, 1, pow(w, 1 << low_bits, r))
+                factors, high = self._two_tables(order, low_bits, 1, w)
         row_factors = 0
         if first and self._coset != 1 and self._geometric is None:
-            row_factors = self._table(1, 1 << m, 1, 1, 1, pow(self._coset, rest, r))
+            row_factors = self._table(_FACTOR, 1, 1 << m, 1, 1, 1, pow(self._coset, rest, r))
         places = struct.pack(
             "<14Q",
             *places_in,
@@ -195,11 +195,14 @@ class Plan:
             factor_column,
         )
         column_last = int(last and number > 0)
-        eighth = pow(root, 1 << (k - 3), r)
-        sizes = struct.pack("<6I", m, c, columns - c, low_bits, column_last, 0) + b"".join(
-            montgomery(pow(eighth, e, r), self._field) for e in (1, 2, 3)
-        )
+        sizes = struct.pack("<6I", m, c, columns - c, low_bits, column_last, 0) + self._units()
         return _Pass(places, sizes, 1 << (k - m - c), 1 << (m + c - held), _ITEM << (m + c))
+
+    def _units(self) -> bytes:
+        r = self._field.modulus
+        w, half = pow(self._root, 1 << (self._k - 3), r), (r + 1) // 2
+        units = (w**2, (w + w**3) * half, (w - w**3) * half)
+        return b"".join(_fixed(value % r, self._field) for value in units)
 
     def _twiddles(self, m: int, held: int) -> int:
         """The twiddles of all steps within tiles of 2^m rows, in the order of the steps."""
@@ -211,25 +214,34 @@ class Plan:
         key = (m, held)
         if key not in self._tables:
             size = sum((1 << held) << low for low, _ in steps)
-            address = self._tables[key] = self._device.pool.allocate(size * _ITEM)
+            address = self._tables[key] = self._device.pool.allocate(size * _FACTOR)
             for low, digits in steps:
                 base = pow(self._root, 1 << (self._k - low - digits), self._field.modulus)
-                self._fill_table(address, 1 << held, 1 << low, 1, 1, base, 1, digits)
-                address += (_ITEM << held) << low
+                self._fill_table(address, _FACTOR, 1 << held, 1 << low, 1, 1, base, 1, digits)
+                address += (_FACTOR << held) << low
         return self._tables[key]
 
+    def _two_tables(self, bits: int, low: int, scale: int, ratio: int) -> tuple[int, int]:
+        """Of which ratio^e, for an e of so many bits, takes one element each: by its `low` bits,
+        times the scale, and by those above."""
+        high_ratio = pow(ratio, 1 << low, self._field.modulus)
+        return (
+            self._table(_ITEM, 1, 1 << low, scale, 1, 1, ratio),
+            self._table(_ITEM, 1, 1 << (bits - low), 1, 1, 1, high_ratio),
+        )
+
     def _table(self, *powers: int) -> int:
-        """A table of power_table: rows, columns, scale, row, base, ratio."""
+        """A table of power_table: bytes of an element, rows, columns, scale, row, base, ratio."""
         if powers not in self._tables:
-            address = self._device.pool.allocate(powers[0] * powers[1] * _ITEM)
-            self._tables[powers] = address
-            rows, columns, scale, row, base, ratio = powers
-            self._fill_table(address, rows, columns, scale, row, base, ratio, 0)
+            item, rows, columns, scale, row, base, ratio = powers
+            address = self._tables[powers] = self._device.pool.allocate(rows * columns * item)
+            self._fill_table(address, item, rows, columns, scale, row, base, ratio, 0)
         return self._tables[powers]
 
     def _fill_table(
         self,
         address: int,
+        item: int,
         rows: int,
         columns: int,
         scale: int,
@@ -238,29 +250,31 @@ class Plan:
         ratio: int,
         reversed_bits: int,
     ) -> None:
-        payload = struct.pack("<3Q2I", address, rows, columns, reversed_bits, 0) + b"".join(
-            montgomery(value, self._field) for value in (scale, row, base, ratio)
-        )
+        payload = struct.pack(
+            "<3Q2I", address, rows, columns, reversed_bits, item == _FACTOR
+        ) + b"".join(montgomery(value, self._field) for value in (scale, row, base, ratio))
         threads = rows * blocks(columns, _POWER_RUN)
         queue = self._device.prepare()
         self._kernels["table"](queue.handle, blocks(threads, 128), 128, payload)
 
     def _plan_geometric(self) -> None:
         """For long transforms: the powers of the coset and the scale in a pass of their own."""
-        r, k = self._field.modulus, self._k
+        k = self._k
         ratio = self._shift if self._inverse else self._coset
         if ratio == 1 and self._scale == 1:
             self._geometric = (0, 0, 0)
             return
         low = k // 2
-        self._geometric = (
-            self._table(1, 1 << low, self._scale, 1, 1, ratio),
-            self._table(1, 1 << (k - low), 1, 1, 1, pow(ratio, 1 << low, r)),
-            low,
-        )
+        self._geometric = (*self._two_tables(k, low, self._scale, ratio), low)
 
     def _multiply_geometric(self, user: Given) -> Iterator[Step]:
         if self._geometric is not None and self._geometric[0]:
             kernel = kernels(elementwise_unit(self._curve))["multiply_geometric"]
             factors = struct.pack("<4Q", *self._geometric, 0)
             yield kernel.step(blocks(1 << self._k, THREADS), THREADS, [user, factors])
+
+
+def _fixed(value: int, field: Field) -> bytes:
+    """A factor of fixed_factor.cuh: its integer, and its quotient floor(value R / p)."""
+    quotient = (value << 8 * _ITEM) // field.modulus
+    return b"".join(part.to_bytes(_ITEM, "little") for part in (value, quotient))

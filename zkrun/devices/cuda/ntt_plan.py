@@ -10,6 +10,7 @@ LARGEST_TABLE = 24
 """Bits of the longest transform that has a table as long as it is."""
 
 _ITEM = 32
+_FACTOR = 64  # with its quotient
 _GRANULE = 256  # bytes that memory of a GPU comes by
 
 
@@ -17,7 +18,8 @@ _GRANULE = 256  # bytes that memory of a GPU comes by
 class Shape:
     """How a transform is cut: the bits of each pass, of a thread's elements and of a tile.
 
-    Every pass has more bits than a thread's elements, or tiles of several columns.
+    Every pass has more bits than a thread's elements, or tiles of several columns, and no tile more
+    than 2^8 threads.
     """
 
     passes: tuple[int, ...]
@@ -25,15 +27,32 @@ class Shape:
     tile: int
 
 
+_LONG = {
+    18: (9, 9),
+    19: (9, 10),
+    20: (9, 11),
+    21: (9, 6, 6),
+    22: (8, 8, 6),
+    23: (9, 8, 6),
+    24: (9, 9, 6),
+    25: (9, 8, 8),
+    26: (9, 9, 8),
+}
+
+
 def best_shape(k: int) -> Shape:
-    """The fastest shape known for 2^k elements, as measured on an H200."""
-    if k <= 10:
-        return Shape((k,), 2 if k < 9 else 3, 10)
-    if k <= 16:
-        return Shape(_even(k, 2), 2, 9)
-    if k <= 20:
-        return Shape(_even(k, 2), 3, 10)
-    return Shape(_even(k, 3), 2, 9)
+    """The fastest shape known for 2^k elements, as measured on an H200.
+
+    Short transforms wait more than they compute, so many threads share them; where there is enough
+    for all, threads of eight elements save passes through shared memory.
+    """
+    if k < 9:
+        return Shape((k,), 1, 8)
+    if k < 17:
+        return Shape(_even(k, 2), 1, 8)
+    if k == 17:
+        return Shape((9, 8), 2, 9)
+    return Shape(_LONG.get(k) or _even(k, 3), 3, 10)
 
 
 def _even(k: int, passes: int) -> tuple[int, ...]:
@@ -45,22 +64,26 @@ def table_bytes(k: int, coset: bool, inverse: bool, tables: bool = True) -> int:
     if k < 3:
         return 0
     shape, is_long = best_shape(k), k > LARGEST_TABLE or not tables
-    lengths = [_twiddles(m, shape.held) for m in set(shape.passes)]
+    sizes = [_twiddles(m, shape.held) * _FACTOR for m in set(shape.passes)]
     if is_long and (coset or inverse):
-        lengths += (1 << k // 2, 1 << (k - k // 2))
+        sizes += _two_tables(k)
     left = k
     for number, m in enumerate(shape.passes):
         if number == len(shape.passes) - 1:
             if inverse and not is_long and (coset or number == 0):
-                lengths.append(1 << m)
+                sizes.append(_ITEM << m)
         elif is_long:
-            lengths += (1 << left // 2, 1 << (left - left // 2))
+            sizes += _two_tables(left)
         else:
-            lengths.append(1 << left)
+            sizes.append(_ITEM << left)
         if number == 0 and coset and not inverse and not is_long:
-            lengths.append(1 << m)
+            sizes.append(_FACTOR << m)
         left -= m
-    return sum(-(-length * _ITEM // _GRANULE) * _GRANULE for length in lengths)
+    return sum(-(-size // _GRANULE) * _GRANULE for size in sizes)
+
+
+def _two_tables(bits: int) -> tuple[int, int]:
+    return _ITEM << bits // 2, _ITEM << (bits - bits // 2)
 
 
 def _twiddles(m: int, held: int) -> int:

@@ -84,6 +84,7 @@ def ntt_unit(curve: Curve) -> Unit:
     return Unit(
         "ntt.cuh",
         (
+            ("pass1", f"ntt_pass<{field}, 1>"),
             ("pass2", f"ntt_pass<{field}, 2>"),
             ("pass3", f"ntt_pass<{field}, 3>"),
             ("tiny", f"ntt_tiny<{field}>"),

@@ -12,13 +12,18 @@
 // block holds a tile of all rows by a few neighbouring columns, so that what it loads and stores
 // lies together.
 //
-// Within a tile: decimation in frequency, in place. Each thread holds 2^H elements whose row numbers
-// differ in H neighbouring bits, transforms along these, multiplies by twiddles and passes the
-// elements on through shared memory, where every thread writes what it had read. Row number r ends
-// up with output number bit_reverse(r), which costs nothing: it only changes addresses.
+// Within a tile: decimation in frequency, in place. Each thread holds 2^H elements whose row
+// numbers differ in H neighbouring bits, transforms along these, multiplies by twiddles and passes
+// the elements on through shared memory, where every thread writes what it had read. Row number r
+// ends up with output number bit_reverse(r), which costs nothing: it only changes addresses.
+//
+// Products are what takes the time. Factors that many elements share are fixed ones, with their
+// quotients; products with them, and the sums of these, stay below 2p within a tile.
 #pragma once
 
 #include "field.hpp"
+#include "fixed_factor.cuh"
+#include "lazy_field.cuh"
 #include "memory.cuh"
 #include "shared_memory.cuh"
 #include "whole_sectors.cuh"
@@ -33,11 +38,13 @@ struct NttPlaces {
 
 template <class F>
 struct NttPass {
+  using Factor = FixedFactor<typename F::Parameters>;
+
   DeviceView<F> source, target;
   NttPlaces in, out;
-  const F* row_factors;  // by input row, or null: powers of a coset
-  const F* twiddles;     // of the steps within a tile, one after the other
-  const F* factors;      // of the output, at row * factor_row + column number * factor_column, or null
+  const ulonglong2* row_factors;  // by input row, or null: powers of a coset
+  const ulonglong2* twiddles;     // of the steps within a tile, a table for each
+  const F* factors;  // of the output, at row * factor_row + column number * factor_column, or null
   const F* high_factors;  // with these, w^e for e = row * column number is
                           // high_factors[e >> log_low] * factors[e mod 2^log_low]
   uint64_t factor_row, factor_column;
@@ -45,32 +52,69 @@ struct NttPass {
   uint32_t log_rows, log_columns, log_blocks, log_low;
   uint32_t column_last;  // threads that follow each other load along rows: these are contiguous
   uint32_t padding;
-  F units[3];  // w_8, w_4, w_8^3 for the primitive eighth root of unity w_8 of this transform
+  // w^2, (w + w^3) / 2, (w - w^3) / 2 for the primitive eighth root of unity w of this transform.
+  Factor units[3];
 };
 
-// Butterflies between elements whose numbers differ in bit b, the differences times powers of the
-// root of unity of order 2^(b + 1).
-template <int b, int size, class F>
-__device__ __forceinline__ void butterflies(F* x, const F* units) {
+// Transforms 2^H elements, below 2p, along the lowest `digits` bits of their numbers, in place:
+// output k lies where bit_reverse(k) is. The results are wide.
+//
+// Of eight, with d the differences of inputs four apart, outputs 1 and 5 are d0 + w^2 d2 with
+// w d1 + w^3 d3 added or subtracted, and 3 and 7 are d0 - w^2 d2 with w^3 d1 + w d3. Those two take
+// two multiplications, of d1 + d3 and of d1 - d3 (S. Winograd, "On computing the discrete Fourier
+// transform", 1978).
+template <int H, class P>
+__device__ __forceinline__ void transform(typename LazyField<P>::Element* x, uint32_t digits,
+                                          const FixedFactor<P>* units) {
+  using Field = LazyField<P>;
+  constexpr int size = 1 << H;
+  if (H > 2 && digits > 2) {
+    ZK_UNROLL
+    for (int i = 0; i < 4; i++) {
+      if (i == 2) Field::template butterfly<true>(x[i], x[i + 4]);
+      else Field::template butterfly<false>(x[i], x[i + 4]);
+    }
+  }
+  if (H > 1 && digits > 1) {
+    ZK_UNROLL
+    for (int i = 0; i < size; i += 4) {
+      if (i == 4 && digits > 2) {
+        units[0].multiply(x[6].word, x[6].word);
+        Field::template butterfly<false>(x[4], x[6]);
+        Field::wide_butterfly(x[5], x[7]);
+        units[1].multiply(x[5].word, x[5].word);
+        units[2].multiply(x[7].word, x[7].word);
+        Field::template butterfly<false>(x[5], x[7]);
+      } else {
+        Field::template butterfly<false>(x[i], x[i + 2]);
+        Field::template butterfly<true>(x[i + 1], x[i + 3]);
+        units[0].multiply(x[i + 3].word, x[i + 3].word);
+      }
+    }
+  }
   ZK_UNROLL
-  for (int i = 0; i < size; i++) {
-    if (i & 1 << b) continue;
-    const int j = i | 1 << b;
-    const int exponent = (i & ((1 << b) - 1)) << (2 - b);  // of w_8
-    const F difference = x[i] - x[j];
-    x[i] = x[i] + x[j];
-    x[j] = difference;
-    if (exponent == 1) x[j] = x[j] * units[0];
-    if (exponent == 2) x[j] = x[j] * units[1];
-    if (exponent == 3) x[j] = x[j] * units[2];
+  for (int i = 0; i < size; i += 2) Field::wide_butterfly(x[i], x[i + 1]);
+}
+
+// Where a tile's elements first + 2^low i lie in shared memory, for i of H bits that `first` lacks.
+template <int H>
+__device__ __forceinline__ void places_of(uint32_t* places, uint32_t first, uint32_t low) {
+  places[0] = bank_spread(first);
+  ZK_UNROLL
+  for (int bit = 0; bit < H; bit++) {
+    const uint32_t change = bank_spread(1u << (low + bit));
+    ZK_UNROLL
+    for (int i = 0; i < 1 << bit; i++) places[i | 1 << bit] = places[i] ^ change;
   }
 }
 
-// Stack frame of ntt_pass<Fp<Bn254ScalarField>, 3>: two registers too many on sm_100.
-// Spills in ntt_pass<Fp<Bn254ScalarField>, 3>: these two; the bounds are those of an H200.
+// Stack frame of ntt_pass<Fp<*>, 3>: some words of what is loaded or multiplied outside the steps.
+// Spills in ntt_pass<Fp<*>, 3>: these, as two blocks of 256 threads are to share the registers.
 template <class F, int H>
-__global__ void __launch_bounds__(H == 3 ? 256 : 512, H == 3 ? 2 : 1) ntt_pass(const NttPass<F> pass) {
+__global__ void __launch_bounds__(256, H == 3 ? 2 : 1) ntt_pass(const NttPass<F> pass) {
   static_assert(F::N == 4);
+  using P = typename F::Parameters;
+  using Field = LazyField<P>;
   constexpr int size = 1 << H;
   extern __shared__ ulonglong2 shared[];
   if (pass.stop != nullptr && *pass.stop != 0) return;
@@ -92,71 +136,92 @@ __global__ void __launch_bounds__(H == 3 ? 256 : 512, H == 3 ? 2 : 1) ntt_pass(c
     row = thread >> log_columns;
   }
 
-  F x[size];
+  typename Field::Element x[size];
   {
     const uint64_t origin = outer * pass.in.outer + block * pass.in.block + column * pass.in.column;
     ZK_UNROLL
     for (int i = 0; i < size; i++) {
-      x[i] = load(pass.source.at(origin + (row + (i << low)) * pass.in.row));
+      x[i] = Field::from(load(pass.source.at(origin + (row + (i << low)) * pass.in.row)));
     }
   }
   if (pass.row_factors != nullptr) {
     ZK_UNROLL
     for (int i = 0; i < size; i++) {
-      x[i] = x[i] * load_constant(pass.row_factors + row + (i << low));
+      load_factor<P>(pass.row_factors, 1u << log_rows, row + (i << low))
+          .multiply(x[i].word, x[i].word);
     }
   }
 
-  const F* twiddles = pass.twiddles;
+  const ulonglong2* twiddles = pass.twiddles;
 #pragma unroll 1
   while (true) {
-    if (H > 2 && digits > 2) butterflies<(H > 2 ? 2 : 0), size>(x, pass.units);
-    if (H > 1 && digits > 1) butterflies<(H > 1 ? 1 : 0), size>(x, pass.units);
-    butterflies<0, size>(x, pass.units);
+    const uint32_t rest = row & ((1u << low) - 1), count = size << low;
+    const auto twiddle = [&](int i) {
+      return load_factor<P>(twiddles, count, (i << low) + rest);
+    };
+    FixedFactor<P> early[size];  // loaded while others are computed with, where registers allow
+    if (H < 3 && low != 0) {
+      ZK_UNROLL
+      for (int i = 1; i < size; i++) early[i] = twiddle(i);
+    }
+    transform<H, P>(x, digits, pass.units);
     if (low == 0) break;
 
-    const uint32_t rest = row & ((1u << low) - 1);
+    Field::narrow(x[0]);
     ZK_UNROLL
-    for (int i = 1; i < size; i++) x[i] = x[i] * load_constant(twiddles + (i << low) + rest);
-    twiddles += size << low;
-
-    ZK_UNROLL
-    for (int i = 0; i < size; i++) {
-      put_spread(shared, elements, (row + (i << low)) << log_columns | column, x[i]);
+    for (int i = 1; i < size; i++) {
+      (H < 3 ? early[i] : twiddle(i)).multiply(x[i].word, x[i].word);
     }
+    twiddles += 4 * count;
+
+    uint32_t places[size];
+    places_of<H>(places, row << log_columns | column, low + log_columns);
+    ZK_UNROLL
+    for (int i = 0; i < size; i++) put_at(shared, elements, places[i], Field::limbs(x[i]));
     __syncthreads();
     digits = low < H ? low : H;
     low -= digits;
     column = thread & ((1u << log_columns) - 1);
     const uint32_t number = thread >> log_columns;
     row = (number >> low) << (low + H) | (number & ((1u << low) - 1));
+    places_of<H>(places, row << log_columns | column, low + log_columns);
     ZK_UNROLL
-    for (int i = 0; i < size; i++) {
-      x[i] = get_spread<F>(shared, elements, (row + (i << low)) << log_columns | column);
-    }
+    for (int i = 0; i < size; i++) x[i] = Field::from(get_at<F>(shared, elements, places[i]));
   }
 
   const uint32_t first_row = row == 0 ? 0 : __brev(row) >> (32 - log_rows);
   const uint64_t number = (block << log_columns) + column;
-  if (pass.factors != nullptr) {
+  const auto output = [&](int i) { return first_row | __brev(i) >> (32 - log_rows); };
+  F result[size];
+  if (pass.factors == nullptr) {
     ZK_UNROLL
     for (int i = 0; i < size; i++) {
-      const uint32_t output = first_row | __brev(i) >> (32 - log_rows);
-      if (pass.high_factors == nullptr) {
-        const uint64_t place = output * pass.factor_row + number * pass.factor_column;
-        x[i] = x[i] * load_constant(pass.factors + place);
-      } else {
-        const uint64_t exponent = output * number;
-        x[i] = x[i] * load_constant(pass.factors + (exponent & ((1ull << pass.log_low) - 1)));
-        x[i] = x[i] * load_constant(pass.high_factors + (exponent >> pass.log_low));
+      Field::reduce(x[i]);
+      result[i] = Field::limbs(x[i]);
+    }
+  } else {
+    const bool geometric = pass.high_factors != nullptr;
+    const uint64_t below = (1ull << pass.log_low) - 1;
+    ZK_UNROLL
+    for (int i = 0; i < size; i++) {
+      const uint64_t place = geometric
+                                 ? output(i) * number & below
+                                 : output(i) * pass.factor_row + number * pass.factor_column;
+      result[i] = F::product_with_raw(load_constant(pass.factors + place), Field::limbs(x[i]));
+    }
+    if (geometric) {
+      ZK_UNROLL
+      for (int i = 0; i < size; i++) {
+        const uint64_t place = output(i) * number >> pass.log_low;
+        result[i] *= load_constant(pass.high_factors + place);
       }
     }
   }
-  const uint64_t origin = outer * pass.out.outer + block * pass.out.block + column * pass.out.column;
+  const uint64_t origin =
+      outer * pass.out.outer + block * pass.out.block + column * pass.out.column;
   ZK_UNROLL
   for (int i = 0; i < size; i++) {
-    const uint32_t output = first_row | __brev(i) >> (32 - log_rows);
-    store_whole_sectors(pass.target.at(origin + output * pass.out.row), x[i]);
+    store_whole_sectors(pass.target.at(origin + output(i) * pass.out.row), result[i]);
   }
 }
 
@@ -186,12 +251,13 @@ __global__ void __launch_bounds__(32) ntt_tiny(const TinyNtt<F> job) {
 }
 
 // table[r][c] = scale row^e (base^e ratio)^c over `rows` rows of `columns` columns, where e = r, or
-// the bit reversal of the lowest `reversed` bits of r where that is not 0.
+// the bit reversal of the lowest `reversed` bits of r where that is not 0. A table of `fixed`
+// factors lies as load_factor has it.
 template <class F>
 struct PowerTable {
   F* table;
   uint64_t rows, columns;
-  uint32_t reversed, padding;
+  uint32_t reversed, fixed;
   F scale, row, base, ratio;
 };
 
@@ -208,7 +274,13 @@ __global__ void __launch_bounds__(128) power_table(const PowerTable<F> job) {
   const F ratio = job.base.pow(e) * job.ratio;
   F value = job.scale * job.row.pow(e) * ratio.pow(start);
   for (uint64_t c = start; c < start + power_run && c < job.columns; c++) {
-    store(job.table + r * job.columns + c, value);
+    const uint64_t place = r * job.columns + c;
+    if (job.fixed) {
+      const FixedFactor<typename F::Parameters> factor(value);
+      store_factor(reinterpret_cast<ulonglong2*>(job.table), job.rows * job.columns, place, factor);
+    } else {
+      store(job.table + place, value);
+    }
     value = value * ratio;
   }
 }
