@@ -33,6 +33,18 @@ def test_every_size(curve: Curve, k: int) -> None:
 
 
 @both_curves
+@pytest.mark.parametrize("k", [3, 6, 11, 18])
+def test_elements_at_their_bounds(curve: Curve, k: int) -> None:
+    """p - 1 and 0 in turns of every length: what sums and differences are largest of."""
+    n, largest, zero = 1 << k, (curve.r - 1).to_bytes(32, "little"), bytes(32)
+    with opened("cpu", "gpu:0") as devices:
+        for bits in range(k + 1):
+            turns = (largest * (1 << bits) + zero * (1 << bits)) * (n >> bits)
+            for params in ({}, {"inverse": True, "coset": 7}):
+                gpu_values.agree(devices, curve, "ntt", params, [array(turns[: 32 * n])])
+
+
+@both_curves
 @pytest.mark.parametrize("k", [0, 1, 2, 5, 11, 14])
 def test_another_root_and_twiddles(curve: Curve, k: int) -> None:
     r, n = curve.r, 1 << k
@@ -65,6 +77,8 @@ CUTS = [
     Shape((9,), 3, 9),
     Shape((5, 4, 6), 3, 7),
     Shape((8, 3), 3, 11),
+    Shape((7,), 1, 7),
+    Shape((4, 5, 2), 1, 6),
 ]
 
 
