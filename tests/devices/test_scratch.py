@@ -77,7 +77,7 @@ def test_shapes_of_transforms_fit_a_block(k: int) -> None:
 
 
 def test_tables_of_transforms() -> None:
-    """Twiddles and powers of a coset have quotients, and factors between passes have not."""
+    """All factors have quotients but those that are as many as there are elements."""
     tables = [
         table_bytes(call("ntt", [ScalarArray(n)], [], **params))
         for n, params in (
@@ -93,5 +93,5 @@ def test_tables_of_transforms() -> None:
     between = 32 << 12
     assert [sum(one.values()) for one in tables] == [
         *(0, 64 * (8 + 4), twiddles + between, twiddles + between + 64 * 64),
-        *(twiddles + between + 32 * 64, twiddles + 2 * 32 * 64),
+        *(twiddles + between + 64 * 64, twiddles + 2 * 64 * 64),
     ]

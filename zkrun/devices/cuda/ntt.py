@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "ntt"]
 
 _ITEM = 32
-_FACTOR = 64  # bytes of a factor with its quotient
+_ELEMENTS, _FACTORS, _SINGLE_FACTORS = 0, 1, 2  # layouts of tables
+_BYTES = (_ITEM, 64, 64)  # of an element, and of a factor with its quotient
 _SHARED = 128 << 10
 _POWER_RUN = 16  # columns that a thread of power_table fills
 
@@ -158,7 +159,7 @@ class Plan:
             columns = shape.passes[0] if number else 0
         c = min(max(shape.tile - m, 0), columns)
         tile_columns, rest = 1 << c, 1 << (k - m - before)
-        factors = high = low_bits = factor_row = factor_column = 0
+        factors = fixed = high = low_bits = factor_row = factor_column = 0
         if last:
             column_in = 1 << (k - shape.passes[0]) if number else 0
             places_in = (1 << m, column_in * tile_columns, 1, column_in)
@@ -166,7 +167,7 @@ class Plan:
             scale = 1 if number else self._scale
             if (self._shift != 1 or scale != 1) and self._geometric is None:
                 ratio = pow(self._shift, 1 << (k - m), r)
-                factors = self._table(_ITEM, 1, 1 << m, scale, 1, 1, ratio)
+                fixed = self._table(_SINGLE_FACTORS, 1, 1 << m, scale, 1, 1, ratio)
                 factor_row = 1
         else:
             places_in = places_out = (rest << m, tile_columns, rest, 1)
@@ -174,22 +175,27 @@ class Plan:
             if self._geometric is None:
                 shift = pow(self._shift, 1 << before, r)
                 ratio, scale = (self._coset, self._scale) if first else (1, 1)
-                factors = self._table(_ITEM, 1 << m, rest, scale, shift, w, ratio)
+                powers = (1 << m, rest, scale, shift, w, ratio)
+                if first:  # as many as there are elements: quotients would cost more than they save
+                    factors = self._table(_ELEMENTS, *powers)
+                else:
+                    fixed = self._table(_SINGLE_FACTORS, *powers)
                 factor_row, factor_column = rest, 1
             else:
                 order = k - before
                 low_bits = order // 2
-                factors, high = self._two_tables(order, low_bits, 1, w)
+                fixed, high = self._two_tables(_SINGLE_FACTORS, order, low_bits, 1, w)
         row_factors = 0
         if first and self._coset != 1 and self._geometric is None:
-            row_factors = self._table(_FACTOR, 1, 1 << m, 1, 1, 1, pow(self._coset, rest, r))
+            row_factors = self._table(_FACTORS, 1, 1 << m, 1, 1, 1, pow(self._coset, rest, r))
         places = struct.pack(
-            "<14Q",
+            "<15Q",
             *places_in,
             *places_out,
             row_factors,
             self._twiddles(m, held),
             factors,
+            fixed,
             high,
             factor_row,
             factor_column,
@@ -214,34 +220,37 @@ class Plan:
         key = (m, held)
         if key not in self._tables:
             size = sum((1 << held) << low for low, _ in steps)
-            address = self._tables[key] = self._device.pool.allocate(size * _FACTOR)
+            address = self._tables[key] = self._device.pool.allocate(size * _BYTES[_FACTORS])
             for low, digits in steps:
                 base = pow(self._root, 1 << (self._k - low - digits), self._field.modulus)
-                self._fill_table(address, _FACTOR, 1 << held, 1 << low, 1, 1, base, 1, digits)
-                address += (_FACTOR << held) << low
+                self._fill_table(address, _FACTORS, 1 << held, 1 << low, 1, 1, base, 1, digits)
+                address += (_BYTES[_FACTORS] << held) << low
         return self._tables[key]
 
-    def _two_tables(self, bits: int, low: int, scale: int, ratio: int) -> tuple[int, int]:
+    def _two_tables(
+        self, layout: int, bits: int, low: int, scale: int, ratio: int
+    ) -> tuple[int, int]:
         """Of which ratio^e, for an e of so many bits, takes one element each: by its `low` bits,
         times the scale, and by those above."""
         high_ratio = pow(ratio, 1 << low, self._field.modulus)
         return (
-            self._table(_ITEM, 1, 1 << low, scale, 1, 1, ratio),
-            self._table(_ITEM, 1, 1 << (bits - low), 1, 1, 1, high_ratio),
+            self._table(layout, 1, 1 << low, scale, 1, 1, ratio),
+            self._table(layout, 1, 1 << (bits - low), 1, 1, 1, high_ratio),
         )
 
     def _table(self, *powers: int) -> int:
-        """A table of power_table: bytes of an element, rows, columns, scale, row, base, ratio."""
+        """A table of power_table: layout, rows, columns, scale, row, base, ratio."""
         if powers not in self._tables:
-            item, rows, columns, scale, row, base, ratio = powers
-            address = self._tables[powers] = self._device.pool.allocate(rows * columns * item)
-            self._fill_table(address, item, rows, columns, scale, row, base, ratio, 0)
+            layout, rows, columns, scale, row, base, ratio = powers
+            nbytes = rows * columns * _BYTES[layout]
+            address = self._tables[powers] = self._device.pool.allocate(nbytes)
+            self._fill_table(address, layout, rows, columns, scale, row, base, ratio, 0)
         return self._tables[powers]
 
     def _fill_table(
         self,
         address: int,
-        item: int,
+        layout: int,
         rows: int,
         columns: int,
         scale: int,
@@ -250,9 +259,9 @@ class Plan:
         ratio: int,
         reversed_bits: int,
     ) -> None:
-        payload = struct.pack(
-            "<3Q2I", address, rows, columns, reversed_bits, item == _FACTOR
-        ) + b"".join(montgomery(value, self._field) for value in (scale, row, base, ratio))
+        payload = struct.pack("<3Q2I", address, rows, columns, reversed_bits, layout) + b"".join(
+            montgomery(value, self._field) for value in (scale, row, base, ratio)
+        )
         threads = rows * blocks(columns, _POWER_RUN)
         queue = self._device.prepare()
         self._kernels["table"](queue.handle, blocks(threads, 128), 128, payload)
@@ -265,7 +274,7 @@ class Plan:
             self._geometric = (0, 0, 0)
             return
         low = k // 2
-        self._geometric = (*self._two_tables(k, low, self._scale, ratio), low)
+        self._geometric = (*self._two_tables(_ELEMENTS, k, low, self._scale, ratio), low)
 
     def _multiply_geometric(self, user: Given) -> Iterator[Step]:
         if self._geometric is not None and self._geometric[0]:

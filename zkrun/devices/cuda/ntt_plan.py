@@ -66,24 +66,24 @@ def table_bytes(k: int, coset: bool, inverse: bool, tables: bool = True) -> int:
     shape, is_long = best_shape(k), k > LARGEST_TABLE or not tables
     sizes = [_twiddles(m, shape.held) * _FACTOR for m in set(shape.passes)]
     if is_long and (coset or inverse):
-        sizes += _two_tables(k)
+        sizes += _two_tables(k, _ITEM)
     left = k
     for number, m in enumerate(shape.passes):
         if number == len(shape.passes) - 1:
             if inverse and not is_long and (coset or number == 0):
-                sizes.append(_ITEM << m)
+                sizes.append(_FACTOR << m)
         elif is_long:
-            sizes += _two_tables(left)
+            sizes += _two_tables(left, _FACTOR)
         else:
-            sizes.append(_ITEM << left)
+            sizes.append((_FACTOR if number else _ITEM) << left)
         if number == 0 and coset and not inverse and not is_long:
             sizes.append(_FACTOR << m)
         left -= m
     return sum(-(-size // _GRANULE) * _GRANULE for size in sizes)
 
 
-def _two_tables(bits: int) -> tuple[int, int]:
-    return _ITEM << bits // 2, _ITEM << (bits - bits // 2)
+def _two_tables(bits: int, item: int) -> tuple[int, int]:
+    return item << bits // 2, item << (bits - bits // 2)
 
 
 def _twiddles(m: int, held: int) -> int:

@@ -128,7 +128,8 @@ struct FixedFactor {
 };
 
 // A table of `count` factors is four arrays of 16 bytes each, so that neighbouring threads load
-// what lies together: the integers' lower and upper halves, then the quotients'.
+// what lies together: the integers' lower and upper halves, then the quotients'. So a factor by
+// itself, as those are that no neighbours load together, is a table of one.
 template <class P>
 __device__ __forceinline__ FixedFactor<P> load_factor(const ulonglong2* table, uint64_t count,
                                                       uint64_t i) {

@@ -18,7 +18,8 @@
 // ends up with output number bit_reverse(r), which costs nothing: it only changes addresses.
 //
 // Products are what takes the time. Factors that many elements share are fixed ones, with their
-// quotients; products with them, and the sums of these, stay below 2p within a tile.
+// quotients; products with them, and the sums of these, stay below 2p within a tile. Those between
+// the first pass and the second are as many as the elements, and would cost more to load.
 #pragma once
 
 #include "field.hpp"
@@ -44,9 +45,13 @@ struct NttPass {
   NttPlaces in, out;
   const ulonglong2* row_factors;  // by input row, or null: powers of a coset
   const ulonglong2* twiddles;     // of the steps within a tile, a table for each
-  const F* factors;  // of the output, at row * factor_row + column number * factor_column, or null
-  const F* high_factors;  // with these, w^e for e = row * column number is
-                          // high_factors[e >> log_low] * factors[e mod 2^log_low]
+  // Of the output, at row * factor_row + column number * factor_column: elements, where they are as
+  // many as the transform is long, or fixed factors, each by itself; or both are null.
+  const F* factors;
+  const ulonglong2* fixed_factors;
+  // With these, w^e for e = row * column number is high_factors[e >> log_low] times
+  // fixed_factors[e mod 2^log_low].
+  const ulonglong2* high_factors;
   uint64_t factor_row, factor_column;
   const uint32_t* stop;  // nothing is done where this is not 0
   uint32_t log_rows, log_columns, log_blocks, log_low;
@@ -193,28 +198,35 @@ __global__ void __launch_bounds__(256, H == 3 ? 2 : 1) ntt_pass(const NttPass<F>
   const uint64_t number = (block << log_columns) + column;
   const auto output = [&](int i) { return first_row | __brev(i) >> (32 - log_rows); };
   F result[size];
-  if (pass.factors == nullptr) {
+  if (pass.factors != nullptr) {
     ZK_UNROLL
     for (int i = 0; i < size; i++) {
-      Field::reduce(x[i]);
-      result[i] = Field::limbs(x[i]);
+      const uint64_t place = output(i) * pass.factor_row + number * pass.factor_column;
+      result[i] = F::product_with_raw(load_constant(pass.factors + place), Field::limbs(x[i]));
     }
   } else {
     const bool geometric = pass.high_factors != nullptr;
     const uint64_t below = (1ull << pass.log_low) - 1;
-    ZK_UNROLL
-    for (int i = 0; i < size; i++) {
-      const uint64_t place = geometric
-                                 ? output(i) * number & below
-                                 : output(i) * pass.factor_row + number * pass.factor_column;
-      result[i] = F::product_with_raw(load_constant(pass.factors + place), Field::limbs(x[i]));
+    if (pass.fixed_factors != nullptr) {
+      ZK_UNROLL
+      for (int i = 0; i < size; i++) {
+        const uint64_t place = geometric
+                                   ? output(i) * number & below
+                                   : output(i) * pass.factor_row + number * pass.factor_column;
+        load_factor<P>(pass.fixed_factors + 4 * place, 1, 0).multiply(x[i].word, x[i].word);
+      }
     }
     if (geometric) {
       ZK_UNROLL
       for (int i = 0; i < size; i++) {
         const uint64_t place = output(i) * number >> pass.log_low;
-        result[i] *= load_constant(pass.high_factors + place);
+        load_factor<P>(pass.high_factors + 4 * place, 1, 0).multiply(x[i].word, x[i].word);
       }
+    }
+    ZK_UNROLL
+    for (int i = 0; i < size; i++) {
+      Field::reduce(x[i]);
+      result[i] = Field::limbs(x[i]);
     }
   }
   const uint64_t origin =
@@ -250,14 +262,17 @@ __global__ void __launch_bounds__(32) ntt_tiny(const TinyNtt<F> job) {
   if (i < job.a.length) store(job.a.at(i), result);
 }
 
+enum class Layout : uint32_t { elements, factors, single_factors };  // the last each by itself
+
 // table[r][c] = scale row^e (base^e ratio)^c over `rows` rows of `columns` columns, where e = r, or
-// the bit reversal of the lowest `reversed` bits of r where that is not 0. A table of `fixed`
-// factors lies as load_factor has it.
+// the bit reversal of the lowest `reversed` bits of r where that is not 0: elements, or a table of
+// fixed factors, or such factors each by itself.
 template <class F>
 struct PowerTable {
   F* table;
   uint64_t rows, columns;
-  uint32_t reversed, fixed;
+  uint32_t reversed;
+  Layout layout;
   F scale, row, base, ratio;
 };
 
@@ -275,11 +290,13 @@ __global__ void __launch_bounds__(128) power_table(const PowerTable<F> job) {
   F value = job.scale * job.row.pow(e) * ratio.pow(start);
   for (uint64_t c = start; c < start + power_run && c < job.columns; c++) {
     const uint64_t place = r * job.columns + c;
-    if (job.fixed) {
-      const FixedFactor<typename F::Parameters> factor(value);
-      store_factor(reinterpret_cast<ulonglong2*>(job.table), job.rows * job.columns, place, factor);
-    } else {
+    if (job.layout == Layout::elements) {
       store(job.table + place, value);
+    } else {
+      const FixedFactor<typename F::Parameters> factor(value);
+      ulonglong2* const table = reinterpret_cast<ulonglong2*>(job.table);
+      if (job.layout == Layout::factors) store_factor(table, job.rows * job.columns, place, factor);
+      else store_factor(table + 4 * place, 1, 0, factor);
     }
     value = value * ratio;
   }
