@@ -251,7 +251,7 @@ def test_nothing_less_does_than_what_is_said_to_do(
 def test_two_gpus_with_too_little_are_refused(tmp_path: Path) -> None:
     """It took for ever: what did for the one alone did not with however much for the other."""
     graph = build(tmp_path, "bn254", 10).graph
-    machine = Machine({"gpu:0": 100 << 10, "gpu:1": 50 << 10, "cpu": None})
+    machine = Machine({"gpu:0": 200 << 10, "gpu:1": 100 << 10, "cpu": None})
     enough = said_to_do(graph, machine)
     assert enough.keys() == {"gpu:0", "gpu:1"}
     for less in (0, 1):
