@@ -34,7 +34,9 @@ def installed(gpus: int = 1) -> Iterator[Driver]:
 
 
 def _is_replaced(name: str) -> bool:
-    return f"{name}.".startswith(("cupy.", "cupy_backends.", "zkrun.devices.cuda."))
+    """Not the extension: a process loads it once."""
+    parts = ("cupy.", "cupy_backends.", "zkrun.devices.cuda.")
+    return f"{name}.".startswith(parts) and name != "zkrun.devices.cuda._rows"
 
 
 def _modules(driver: Driver) -> dict[str, ModuleType]:

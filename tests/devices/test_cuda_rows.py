@@ -8,11 +8,12 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fake_cupy import installed
-from fake_nodes import Kernel, stand_in
+from fake_nodes import Kernel, standing_in
 
 STREAM = 5
 EXECUTABLE = 5000  # of a graph: what its number is more than that of the one it was made from
@@ -32,6 +33,12 @@ class Nodes:
     sets: int = 0
     failing: int = 0
     refusing: bool = False  # whether there is no memory for graphs
+    queue: Any = None
+
+    def open(self, takes: bool = True) -> Any:
+        """A stream that has no graphs yet."""
+        self.queue = SimpleNamespace(handle=STREAM, rows=self.rows.Rows(0, takes=takes))
+        return self.queue.rows
 
     def create(self) -> int | None:
         if self.refusing:
@@ -58,32 +65,31 @@ class Nodes:
     def _read(self, kernel: Kernel) -> Ran:
         return (*kernel[:-1], kernel.arguments(self.sizes[kernel.function]))
 
-    def launch_kernel(self, *numbers: int) -> None:
-        function, x, y, z, threads, _, _, shared, stream, pointers, extra = numbers
-        assert (z, stream, extra) == (1, STREAM, 0)
-        self.ran.append(self._read(Kernel(function, x * y, threads, shared, pointers)))
+    def launch_kernel(self, kernel: Kernel, stream: int) -> int:
+        assert stream == STREAM
+        self.ran.append(self._read(kernel))
+        return 0
 
-    def graph_launch(self, graph: int, stream: int) -> None:
+    def launch_graph(self, graph: int, stream: int) -> int:
         assert stream == STREAM
         self.ran += self.graphs[graph]
+        return 0
 
 
 @contextmanager
 def nodes(sizes: dict[int, tuple[int, ...]]) -> Iterator[Nodes]:
     with installed():
-        from cupy.cuda import driver, runtime
+        from cupy.cuda import runtime
 
         from zkrun.devices.cuda import rows
 
         model = Nodes(rows, runtime, sizes)
-        driver.launchKernel = model.launch_kernel
         runtime.graphInstantiate = lambda graph: _copy(model, graph)
         runtime.graphDestroy = runtime.graphExecDestroy = model.graphs.pop
-        runtime.graphLaunch = model.graph_launch
         runtime.graphUpload = lambda graph, stream: None
-        stand_in(rows, model)
-        rows.running[STREAM] = rows.Rows(0, takes=True)
-        yield model
+        model.open()
+        with standing_in(rows, model):
+            yield model
 
 
 def _copy(model: Nodes, graph: int) -> int:
@@ -116,7 +122,7 @@ def test_each_call_queues_what_it_was_given() -> None:
 
         def queue(a: bytes, address: int, other: int) -> int:
             before, model.ran[:] = model.sets, []
-            first.queue((a, address, other), STREAM)
+            first.queue_on(model.queue, (a, address, other))
             end = number(other + 1 if other else 0) + b"constant"
             assert model.ran == [
                 (1, 6, 64, 0, (a + number(7), number(address + 5))),
@@ -130,36 +136,93 @@ def test_each_call_queues_what_it_was_given() -> None:
         assert queue(view(2), 1000, 77) == 1
         assert queue(view(3), 2000, 0) == 2
         model.ran.clear()
-        second.queue((view(4), view(5)), STREAM)
+        second.queue_on(model.queue, (view(4), view(5)))
         assert [ran[4] for ran in model.ran] == [(view(4),), (view(5),)]
         assert queue(view(3), 2000, 0) == 2
         assert len(model.graphs) == 2  # one, and what it was made from
 
 
-def test_kernels_one_by_one_and_as_a_row_take_turns() -> None:
-    with nodes({1: (8,), 2: (16,)}) as model:
-        row = model.rows.Row([model.rows.Step(1, (1, 1), 32, [bytes(8)])])
-        steps = model.rows.Steps([model.rows.Step(2, (4, 1), 64, [[model.rows.Given(0, 0), 1]])], 1)
+def test_rows_of_one_kernel_take_turns() -> None:
+    """Whether they have the same arguments as before, or others, or more of them."""
+    with nodes({1: (8,), 2: (16,), 3: (4000, 8)}) as model:
+        given, step, make = model.rows.Given, model.rows.Step, model.rows.Steps
+        first = make([step(1, (7, 1), 32, [given(0, 0)])], 1)
+        second = make([step(2, (4, 1), 64, [[given(0, 0), 1]])], 1)
+        third = make([step(3, (1, 1), 64, [bytes(3968) + bytes(range(32)), given(0, 3)], 48)], 1)
         for turn in range(3):
-            row.queue_one(1, 7 + turn // 2, 32, number(turn), 0, STREAM)
-            row.queue(steps, (50,), STREAM)
-            row.queue(steps, (50,), STREAM)
-        singles = [(1, 7 + turn // 2, 32, 0, (number(turn),)) for turn in range(3)]
-        twice = [(2, 4, 64, 0, (number(50) + number(1),))] * 2
-        assert model.ran == [ran for single in singles for ran in (single, *twice)]
+            first.queue_on(model.queue, (turn,))
+            second.queue_on(model.queue, (50,))
+            second.queue_on(model.queue, (50,))
+            third.queue_on(model.queue, (turn,))
+        expected = []
+        for turn in range(3):
+            expected.append((1, 7, 32, 0, (number(turn),)))
+            expected += [(2, 4, 64, 0, (number(50) + number(1),))] * 2
+            long = bytes(3968) + bytes(range(32))
+            expected.append((3, 1, 64, 48, (long, number(turn and turn + 3))))
+        assert model.ran == expected
+        assert len(model.graphs) == 2
+        assert model.sets == 9
+
+
+def test_what_fits_in_no_row_is_launched_by_itself() -> None:
+    with nodes({1: (4104,), 2: (32,)}) as model:
+        given, step = model.rows.Given, model.rows.Step
+        long = step(1, (5, 1), 32, [[bytes(4096), given(1, 1)]])
+        steps = model.rows.Steps([long, step(2, (1, 2), 64, [given(0)], 7)], 2)
+        for seed in range(20):
+            steps.queue_on(model.queue, (view(seed), seed))
+        assert model.graphs == {}
+        assert model.ran == [
+            ran
+            for seed in range(20)
+            for ran in (
+                (1, 5, 32, 0, (bytes(4096) + number(seed and seed + 1),)),
+                (2, 2, 64, 7, (view(seed),)),
+            )
+        ]
+
+
+def test_kernels_of_no_blocks_are_left_out() -> None:
+    with nodes({1: (8,)}) as model:
+        step = model.rows.Step
+        model.rows.Steps([step(1, (0, 1), 32, [number(1)])], 0).queue_on(model.queue, ())
+        assert model.ran == []
+        both = [step(1, (0, 1), 32, [number(1)]), step(1, (2, 1), 32, [number(2)])]
+        model.rows.Steps(both, 0).queue_on(model.queue, ())
+        assert model.ran == [(1, 2, 32, 0, (number(2),))]
+
+
+@pytest.mark.parametrize(
+    "values", [(view(1),), (view(1), 1, 2), (1, view(1)), (view(1)[1:], 1), (view(1), -1)]
+)
+def test_values_that_the_kernels_do_not_take(values: tuple[object, ...]) -> None:
+    """Nothing is queued, and what comes behind it gets its own values."""
+    with nodes({1: (32, 8)}) as model:
+        step = model.rows.Step(1, (1, 1), 32, [model.rows.Given(0), model.rows.Given(1, 0)])
+        in_row = model.rows.Steps([step], 2)
+        by_itself = model.rows.Steps([step, step._replace(arguments=[bytes(5000)])], 2)
+        in_row.queue_on(model.queue, (view(1), 1))
+        model.ran.clear()
+        for steps in (in_row, by_itself):
+            with pytest.raises((TypeError, ValueError, OverflowError)):
+                steps.queue_on(model.queue, values)
+        assert model.ran == []
+        in_row.queue_on(model.queue, (view(1), 1))
+        assert model.ran == [(1, 1, 32, 0, (view(1), number(1)))]
 
 
 def test_nodes_that_could_not_be_set_are_set_again() -> None:
     with nodes({1: (8,)}) as model:
         parts = [model.rows.Step(1, (1, 1), 32, [model.rows.Given(i, 0)]) for i in range(2)]
         steps = model.rows.Steps(parts, 2)
-        steps.queue((1, 2), STREAM)
+        steps.queue_on(model.queue, (1, 2))
         model.failing = 700
         with pytest.raises(model.runtime.CUDARuntimeError):
-            steps.queue((3, 2), STREAM)
+            steps.queue_on(model.queue, (3, 2))
         model.failing = 0
         model.ran.clear()
-        steps.queue((1, 2), STREAM)
+        steps.queue_on(model.queue, (1, 2))
         assert [ran[4] for ran in model.ran] == [(number(1),), (number(2),)]
 
 
@@ -168,20 +231,20 @@ def test_a_stream_makes_a_graph_when_it_pays(refusing: bool) -> None:
     """Where there is no memory for one it goes on without, and does not ask again."""
     with nodes({1: (8,)}) as model:
         steps = model.rows.Steps([model.rows.Step(1, (1, 1), 32, [model.rows.Given(0, 0)])] * 3, 1)
-        ready = model.rows.running[STREAM]
-        steps.queue((1,), STREAM)
+        ready = model.queue.rows
+        steps.queue_on(model.queue, (1,))
         assert model.sets == 3  # the one that was made before
-        model.rows.running[STREAM] = model.rows.Rows(0, takes=True)
+        model.open()
         model.refusing = refusing
         for value in range(20):
-            steps.queue((value,), STREAM)
+            steps.queue_on(model.queue, (value,))
         assert [ran[4] for ran in model.ran[3:]] == [
             (number(value),) for value in range(20) for _ in range(3)
         ]
         assert len(model.graphs) == (2 if refusing else 4)
         ready.close()
-        model.rows.running[STREAM] = model.rows.Rows(0, takes=True)
-        steps.queue((1,), STREAM)  # has what the first stream has left
+        model.open()
+        steps.queue_on(model.queue, (1,))  # has what the first stream has left
         assert len(model.graphs) == (2 if refusing else 4)
 
 
@@ -196,38 +259,46 @@ def test_a_graph_that_cannot_be_uploaded(status: int) -> None:
         model.runtime.graphUpload = upload
         steps = model.rows.Steps([model.rows.Step(1, (1, 1), 32, [model.rows.Given(0, 0)])], 1)
         for value in range(20):
-            steps.queue((value,), STREAM)
+            steps.queue_on(model.queue, (value,))
         assert [ran[4] for ran in model.ran] == [(number(value),) for value in range(20)]
         assert len(model.graphs) == (0 if status == 2 else 2)
 
 
 def test_nodes_that_could_not_get_other_kernels_get_their_own_again() -> None:
-    with nodes({1: (8,)}) as model:
-        given, step = model.rows.Given, model.rows.Step
-        steps = model.rows.Steps([step(1, (1, 1), 32, [given(i, 0)]) for i in range(2)], 2)
-        row = model.rows.running[STREAM].row(steps.steps)
-        steps.queue((1, 2), STREAM)
-        others = [step(1, (7, 1), 64, [number(9)]), step(1, (1, 1), 32, [bytes(9999)])]
-        with pytest.raises(ValueError, match="structure"):  # the second does not fit
-            row.queue(model.rows.Steps(others, 0), (), STREAM)
+    with nodes({1: (8,), 2: (8,)}) as model:
+        given, step, make = model.rows.Given, model.rows.Step, model.rows.Steps
+        steps = make([step(1, (1, 1), 32, [given(i, 0)]) for i in range(2)], 2)
+        others = make([step(2, (7, 1), 64, [given(i, 0)]) for i in range(2)], 2)
+        steps.queue_on(model.queue, (1, 2))
+        change, done = model.change, []
+
+        def change_one(*node: Any) -> int:
+            done.append(node)
+            return change(*node) if len(done) == 1 else 700
+
+        model.change = change_one
+        with pytest.raises(model.runtime.CUDARuntimeError):
+            others.queue_on(model.queue, (1, 2))
+        model.change = change
         model.ran.clear()
-        steps.queue((4, 3), STREAM)
-        assert model.ran == [(1, 1, 32, 0, (number(value),)) for value in (4, 3)]
+        steps.queue_on(model.queue, (1, 2))
+        assert model.ran == [(1, 1, 32, 0, (number(value),)) for value in (1, 2)]
 
 
 def test_two_threads_make_a_graph_ready_at_once() -> None:
     """None is lost: whatever is made while another is, streams find it."""
     with nodes({1: (8,)}) as model:
         kernel, make = model.rows.Step(1, (1, 1), 32, [bytes(8)]), model.runtime.graphInstantiate
+        steps = list[Any]()
 
         def meanwhile(graph: int) -> int:
             model.runtime.graphInstantiate = make
-            model.rows.make_ready([kernel])
+            steps.append(model.rows.Steps([kernel], 0))
             return int(make(graph))
 
         model.runtime.graphInstantiate = meanwhile
-        model.rows.make_ready([kernel])
-        ready = [model.rows.Rows(0, takes=True).row([kernel]) for _ in range(2)]
+        steps.append(model.rows.Steps([kernel], 0))
+        ready = [model.rows.Rows(0, takes=True).row(steps[0]) for _ in range(2)]
         assert None not in ready
         assert len({id(row) for row in ready}) == 2
 
@@ -238,9 +309,9 @@ def test_queues_that_take_no_graphs_leave_none() -> None:
         steps = model.rows.Steps([model.rows.Step(1, (1, 1), 32, [model.rows.Given(0, 0)])], 1)
         before = dict(model.graphs)
         for _ in range(3):
-            model.rows.running[STREAM] = rows = model.rows.Rows(0, takes=False)
+            rows = model.open(takes=False)
             for value in range(20):
-                steps.queue((value,), STREAM)
+                steps.queue_on(model.queue, (value,))
             assert len(model.graphs) == len(before) + 2
             rows.close()
             assert model.graphs.keys() == before.keys()
@@ -261,5 +332,5 @@ def test_kernels_stay_as_long_as_the_steps_that_queue_them() -> None:
         del function
         gc.collect()
         assert gone() is not None
-        steps.queue((), STREAM)
+        steps.queue_on(model.queue, ())
         assert len(model.ran) == 1

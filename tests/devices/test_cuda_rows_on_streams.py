@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from fake_nodes import Kernel, stand_in
+from fake_nodes import Kernel, standing_in
 from fake_streams import Setting, join, opened
 
 Seen = list[tuple[int, int]]
@@ -46,9 +46,9 @@ class Nodes:
         name, argument = struct.unpack("<2Q", *kernel.arguments((16,)))
         return lambda: self.lists[name].append((kernel.function, argument))
 
-    def launch_kernel(self, function: int, *numbers: int) -> None:
-        *_, stream, pointers, _ = numbers
-        self.driver.call("_launch", stream, self._kernel(Kernel(function, 0, 0, 0, pointers)))
+    def launch_kernel(self, kernel: Kernel, stream: int) -> int:
+        self.driver.call("_launch", stream, self._kernel(kernel))
+        return 0
 
     def instantiate(self, graph: int) -> int:
         handle: int = self.driver._handle()
@@ -57,11 +57,8 @@ class Nodes:
             self.streams[handle] = Counter()
         return handle
 
-    def launch(self, graph: int, stream: int) -> None:
-        """A graph is not to be on its way on two streams at a time."""
-        if graph not in self.streams:
-            self.driver.call("graphLaunch", graph, stream)
-            return
+    def launch_graph(self, graph: int, stream: int) -> int:
+        """It is not to be on its way on two streams at a time."""
         on_its_way = self.streams[graph]
         self.by_rows += 1
         if any(count for other, count in on_its_way.items() if other != stream):
@@ -70,27 +67,27 @@ class Nodes:
         self.driver.call("_launch", stream, lambda: None)
         self.driver.call("graphLaunch", graph, stream)
         self.driver.call("_launch", stream, lambda: on_its_way.subtract([stream]))
+        return 0
 
 
 @contextmanager
 def nodes() -> Iterator[tuple[Nodes, Any]]:
     with opened() as setting:
-        from cupy.cuda import driver, runtime
+        from cupy.cuda import runtime
 
         from zkrun.devices.cuda import rows
 
         model = Nodes(setting)
-        driver.launchKernel = model.launch_kernel
-        runtime.graphInstantiate, runtime.graphLaunch = model.instantiate, model.launch
+        runtime.graphInstantiate = model.instantiate
         runtime.graphUpload = lambda graph, stream: None
-        stand_in(rows, model)
-        yield model, rows
+        with standing_in(rows, model):
+            yield model, rows
         setting.driver.release()
         for gpu in setting.gpus:
             gpu.close()
         for spare in rows._spare.values():
             for row in spare:
-                row.close()
+                rows._destroy(row)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -100,25 +97,26 @@ def test_streams_of_threads_run_what_they_were_given_in_order(seed: int) -> None
         from zkrun.devices.cuda.launch import Kernel
 
         setting, given = model.setting, rows.Given
-        single = Kernel(type("Function", (), {"ptr": 9})())
-        all_steps = [
-            rows.Steps(
+        kernel = Kernel(type("Function", (), {"ptr": 9})())
+        single = rows.Steps([kernel.step(1, 32, [given(0, 0), given(1, 0)])], 2)
+        lengths = dict(enumerate((1, 2, 3, 3, 1), 1))
+        all_steps = {
+            kind: rows.Steps(
                 [
                     rows.Step(10 * kind + i, (1, 1), 32, [[given(0, 0), given(1 + i % 2, 0)]])
                     for i in range(length)
                 ],
                 3,
             )
-            for kind, length in enumerate((1, 2, 3, 3, 1), 1)
-        ]
-
+            for kind, length in lengths.items()
+        }
         wrong = list[int]()
 
         def chain(name: int) -> None:
             """Work that is captured, and comes again as a graph."""
-            handle = setting.current.queue.handle
-            all_steps[3].queue((name, 1, 2), handle)
-            single(handle, 1, 32, struct.pack("<2Q", name, 3))
+            queue = setting.current.queue
+            all_steps[4].queue_on(queue, (name, 1, 2))
+            single.queue_on(queue, (name, 3))
 
         def program(name: int) -> None:
             dice, expected = random.Random(f"{seed} {name}"), Seen()
@@ -126,14 +124,11 @@ def test_streams_of_threads_run_what_they_were_given_in_order(seed: int) -> None
             for _ in range(6):
                 stream = setting.stream()
                 for at in range(dice.choice((1, 30))):
-                    a, b, steps = dice.randrange(3), dice.randrange(3), dice.choice(all_steps)
+                    a, b, kind = dice.randrange(3), dice.randrange(3), dice.choice([*lengths])
                     values = (name, 100 + a, 200 + b)
-                    stream.run(at, partial(steps.queue, values, stream.handle))
-                    expected += [
-                        (step.function, values[1 + i % 2]) for i, step in enumerate(steps.steps)
-                    ]
-                    payload = struct.pack("<2Q", name, at)
-                    stream.run(at, partial(single, stream.handle, 1, 32, payload))
+                    stream.run(at, partial(all_steps[kind].queue_on, stream, values))
+                    expected += [(10 * kind + i, values[1 + i % 2]) for i in range(lengths[kind])]
+                    stream.run(at, partial(single.queue_on, stream, (name, at)))
                     expected.append((9, at))
                 stream.run_all([(1000 * name + i, partial(chain, name)) for i in range(2)], name)
                 expected += 2 * [(40, 1), (41, 2), (42, 1), (9, 3)]

@@ -44,6 +44,16 @@ def test_without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
     check("CuPy is not installed: pip install 'zkrun[cuda13]' (or cuda12)")
 
 
+def test_without_the_extension(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_cupy(monkeypatch, lambda: 1)
+    found = {"cupy": object(), "zkrun.devices.cuda._rows": None}
+    monkeypatch.setattr(description, "find_spec", found.get)
+    check(
+        "the extension that queues kernels is not installed; 'pip install .' builds it, and so "
+        "does scripts/build_native in a source tree"
+    )
+
+
 def test_a_cupy_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend_cupy(monkeypatch, None)
     assert cuda.describe() == []

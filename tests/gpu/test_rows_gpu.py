@@ -12,7 +12,7 @@ from gpu_values import both_curves, bound, images, opened, place
 
 from zkrun.algebra.curves import BN254, Curve
 from zkrun.devices.base import Data, Device
-from zkrun.devices.cuda import launch, rows
+from zkrun.devices.cuda import rows
 from zkrun.program.types import Scalar, ScalarArray
 
 pytestmark = pytest.mark.gpu
@@ -84,8 +84,7 @@ def queue(gpu: Device, calls: Calls, streams: int = 1) -> None:
 def one_by_one(arrays: Arrays, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The values afterwards, where no graphs are made."""
     with monkeypatch.context() as patch:
-        for module in (rows, launch):
-            patch.setattr(module, "running", {})
+        patch.setattr(rows.Rows, "row", lambda self, steps: None)
         arrays.reset()
         for call in calls:
             call()
@@ -146,10 +145,10 @@ def test_without_memory_for_a_graph(gpu: Device, monkeypatch: pytest.MonkeyPatch
     calls = mixed_calls(arrays)
     expected = one_by_one(arrays, calls, monkeypatch)
 
-    def fail(*arguments: object) -> rows.Row:
+    def fail(*arguments: object) -> None:
         raise cupy.cuda.runtime.CUDARuntimeError(2)
 
-    monkeypatch.setattr(rows, "Row", fail)
+    monkeypatch.setattr(cupy.cuda.runtime, "graphInstantiate", fail)
     monkeypatch.setattr(rows, "_spare", {})
     arrays.reset()
     queue(gpu, calls)

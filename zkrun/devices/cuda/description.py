@@ -10,10 +10,12 @@ from zkrun.devices.registry import DeviceInfo
 
 __all__ = ["gpus", "problem"]
 
+_EXTENSION = "zkrun.devices.cuda._rows"
+
 
 def gpus() -> list[DeviceInfo]:
-    """One entry a GPU; none without CuPy or a driver."""
-    if find_spec("cupy") is None:
+    """One entry a GPU; none without CuPy, a driver, or what queues kernels."""
+    if find_spec("cupy") is None or find_spec(_EXTENSION) is None:
         return []
     try:
         from cupy.cuda import runtime
@@ -28,6 +30,11 @@ def problem() -> str | None:
     """Why there are none, with the mend; None where there is nothing to install."""
     if find_spec("cupy") is None:
         return "CuPy is not installed: pip install 'zkrun[cuda13]' (or cuda12)"
+    if find_spec(_EXTENSION) is None:
+        return (
+            "the extension that queues kernels is not installed; 'pip install .' builds it, and so "
+            "does scripts/build_native in a source tree"
+        )
     try:
         from cupy.cuda import runtime
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cupy.cuda import runtime
 
-from zkrun.devices.base import Data
-from zkrun.devices.cuda.launch import Values, blocks, kernels, montgomery, view
+from zkrun.devices.cuda.launch import (
+    Kernel,
+    Values,
+    address_of,
+    blocks,
+    kernels,
+    montgomery,
+    view,
+)
 from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.rows import Given, Part, Step, Steps
 from zkrun.devices.cuda.units import elementwise_unit
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
@@ -24,7 +30,7 @@ __all__ = [
     "THREADS",
     "distribute_powers",
     "fill",
-    "launch_elements",
+    "of_elements",
     "pairwise",
     "poly_scale",
     "scalar_invert",
@@ -39,16 +45,11 @@ _STRIDED, _STRIDES = 1 << 21, 8
 _TO_DEVICE = 1
 
 
-def launch_elements(
-    kernel: Callable[..., None],
-    stream: int,
-    count: int,
-    payload: bytes,
-    each: int = 1,
-    threads: int = THREADS,
-) -> None:
-    """Launches a thread for `each` elements, in blocks of so many threads."""
-    kernel(stream, blocks(count, each * threads), threads, payload)
+def of_elements(
+    kernel: Kernel, count: int, *job: Part, each: int = 1, threads: int = THREADS
+) -> Step:
+    """A kernel with a thread for `each` elements, in blocks of so many threads."""
+    return kernel.step(blocks(count, each * threads), threads, [*job])
 
 
 def upload(device: CudaDevice, payload: bytes) -> int:
@@ -71,10 +72,11 @@ def pairwise(operation: str) -> Factory:
 
     def factory(call: Call, device: CudaDevice) -> Launch:
         kernel = kernels(elementwise_unit(call.curve))[operation]
+        steps = Steps([of_elements(kernel, length(call.mutable[0]), *map(Given, range(3)))], 3)
 
         def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
             (c,), (a, b) = mutable, immutable
-            launch_elements(kernel, queue.handle, c.length, view(c) + view(a) + view(b))
+            steps.queue_on(queue, (view(c), view(a), view(b)))
 
         return launch
 
@@ -82,27 +84,27 @@ def pairwise(operation: str) -> Factory:
 
 
 def poly_scale(call: Call, device: CudaDevice) -> Launch:
-    multiply = _cyclic(call, 1)
+    steps = _cyclic(call, 1)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (c,), (a, s) = mutable, immutable
-        multiply(queue.handle, view(c) + view(a) + view(s))
+        steps.queue_on(queue, (view(c), view(a), view(s)))
 
     return launch
 
 
 def distribute_powers(call: Call, device: CudaDevice) -> Launch:
-    multiply = _cyclic(call, length(call.immutable[0]))
+    steps = _cyclic(call, length(call.immutable[0]))
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (a,), (powers,) = mutable, immutable
-        multiply(queue.handle, view(a) + view(a) + view(powers))
+        steps.queue_on(queue, (view(a), view(a), view(powers)))
 
     return launch
 
 
-def _cyclic(call: Call, period: int) -> Callable[[int, bytes], None]:
-    """What queues c[i] = a[i] b[i mod period] on a stream, for the views of c, a and b."""
+def _cyclic(call: Call, period: int) -> Steps:
+    """c[i] = a[i] b[i mod period], for the views of c, a and b."""
     n = length(call.mutable[0])
     if n >= _STRIDED and n >= _STRIDES * period:
         name, each = "multiply_strided", 1
@@ -111,12 +113,8 @@ def _cyclic(call: Call, period: int) -> Callable[[int, bytes], None]:
         name, each = "multiply_all" if period == 1 else "multiply_cyclic", 2
         count, step = n, _PRODUCT_THREADS % max(period, 1)
     kernel = kernels(elementwise_unit(call.curve))[name]
-    end = struct.pack("<2Q", step, 0)
-
-    def multiply(stream: int, views: bytes) -> None:
-        launch_elements(kernel, stream, count, views + end, each, _PRODUCT_THREADS)
-
-    return multiply
+    job: list[Part] = [*map(Given, range(3)), step, 0]
+    return Steps([of_elements(kernel, count, *job, each=each, threads=_PRODUCT_THREADS)], 3)
 
 
 def fill(call: Call, device: CudaDevice) -> Launch:
@@ -124,20 +122,21 @@ def fill(call: Call, device: CudaDevice) -> Launch:
     first, others = {"zero": (0, 0), "one_lagrange": (1, 1), "one_coef": (1, 0)}[call.params.value]
     field = call.curve.scalar
     values = montgomery(first, field) + montgomery(others, field)
+    steps = Steps([of_elements(kernel, length(call.mutable[0]), Given(0), values)], 1)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        (a,) = mutable
-        launch_elements(kernel, queue.handle, a.length, view(a) + values)
+        steps.queue_on(queue, (view(mutable[0]),))
 
     return launch
 
 
 def scalar_invert(call: Call, device: CudaDevice) -> Launch:
     kernel = kernels(elementwise_unit(call.curve))["invert_scalar"]
+    steps = Steps([kernel.step(1, 32, [Given(0, 0), Given(1, 0)])], 2)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         number, word = queue.failure_word()
-        kernel(queue.handle, 1, 32, struct.pack("<2Q", _first(mutable[0]), word))
+        steps.queue_on(queue, (address_of(mutable[0]), word))
         queue.fail_if_set(number, lambda word: RunFailed("scalar_invert: zero has no inverse"))
 
     return launch
@@ -148,13 +147,9 @@ def scalar_pow(call: Call, device: CudaDevice) -> Launch:
     exponent: int = call.params.exp
     limbs = -(-exponent.bit_length() // 64)
     address = upload(device, exponent.to_bytes(8 * limbs, "little")) if limbs else 0
+    steps = Steps([kernel.step(1, 32, [Given(0, 0), address, limbs, 0])], 1)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        payload = struct.pack("<4Q", _first(mutable[0]), address, limbs, 0)
-        kernel(queue.handle, 1, 32, payload)
+        steps.queue_on(queue, (address_of(mutable[0]),))
 
     return launch
-
-
-def _first(scalar: Data) -> int:
-    return scalar.address + scalar.offset * scalar.item

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from zkrun.devices.base import Data
-from zkrun.devices.cuda.elementwise import launch_elements
+from zkrun.devices.cuda.elementwise import of_elements
 from zkrun.devices.cuda.fused_unit import FEW_OPERANDS, fused_of
 from zkrun.devices.cuda.launch import Kernel, Values, kernels, view
 from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.rows import VIEW_BYTES, Given, Part, Step, Steps, size
 from zkrun.program.signature import Call
+from zkrun.program.types import length
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
@@ -18,31 +19,37 @@ if TYPE_CHECKING:
 
 __all__ = ["fused_arith"]
 
-_KEPT = 32 * FEW_OPERANDS  # bytes of operands that a kernel's struct brings along
-
 
 def fused_arith(call: Call, device: CudaDevice) -> Launch:
     fused = fused_of(call)
     found = kernels(fused.unit)
-    kernel, keep = found["fused"], found.get("keep_operands")
-    padding = b"" if fused.inputs else bytes(32)
+    keep = found.get("keep_operands")
+    count, outputs = length(call.mutable[0]), len(call.mutable)
+    operands = outputs + len(fused.inputs)
+    job: list[Part] = [count, 0, *map(Given, range(operands))]
+    if not fused.inputs:
+        job.append(bytes(VIEW_BYTES))
+    nbytes, steps = sum(map(size, job)), list[Step]()
+    if keep is not None:  # the job is too large for a kernel's arguments: it is put in memory
+        steps += _keep(keep, job, operands)
+        job = [Given(operands, 0)]
+    steps.append(of_elements(found["fused"], count, *job, each=fused.each))
+    in_order = Steps(steps if count else [], operands + (keep is not None))
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        count = mutable[0].length
-        operands: list[Data] = [*mutable, *(immutable[index] for index in fused.inputs)]
-        payload = struct.pack("<2Q", count, 0) + b"".join(map(view, operands)) + padding
-        if keep is not None:
-            payload = _keep(keep, queue, payload)
-        launch_elements(kernel, queue.handle, count, payload, fused.each)
+        views = [*map(view, mutable), *(view(immutable[index]) for index in fused.inputs)]
+        scratch = () if keep is None else (queue.scratch(nbytes),)
+        in_order.queue_on(queue, (*views, *scratch))
 
     return launch
 
 
-def _keep(keep: Kernel, queue: Queue, payload: bytes) -> bytes:
-    """Puts a struct that is too large for a kernel in the GPU's memory, and gives its address."""
-    address = queue.scratch(len(payload))
-    for start in range(0, len(payload), _KEPT):
-        part = payload[start : start + _KEPT]
-        job = struct.pack("<2Q", address + start, len(part) // 16) + part.ljust(_KEPT, b"\0")
-        keep(queue.handle, 1, 256, job)
-    return struct.pack("<Q", address)
+def _keep(keep: Kernel, job: Sequence[Part], memory: int) -> Iterator[Step]:
+    """What puts a job at an address, so many parts of it at a time as a kernel can bring along."""
+    start = 0
+    for first in range(0, len(job), FEW_OPERANDS):
+        parts = job[first : first + FEW_OPERANDS]
+        nbytes = sum(map(size, parts))
+        padding = bytes(VIEW_BYTES * FEW_OPERANDS - nbytes)
+        yield keep.step(1, 256, [Given(memory, start), nbytes // 16, *parts, padding])
+        start += nbytes

@@ -17,7 +17,7 @@ from cupy.cuda import runtime
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Value
 from zkrun.devices.cuda.kept import kept_memory
-from zkrun.devices.cuda.launch import Kernel, kernels, pack_view, view
+from zkrun.devices.cuda.launch import Kernel, address_of, kernels, pack_view, view
 from zkrun.devices.cuda.msm_plan import (
     LARGEST_WINDOW_BITS,
     MOST_POINTS,
@@ -30,7 +30,7 @@ from zkrun.devices.cuda.msm_plan import (
     multiples_bytes,
     vectors_per_pass,
 )
-from zkrun.devices.cuda.rows import VIEW_BYTES, Argument, Given, Step, Steps, Values
+from zkrun.devices.cuda.rows import VIEW_BYTES, Argument, Given, Step, Steps, Values, launch
 from zkrun.devices.cuda.units import msm_units
 from zkrun.errors import ResourceLimit
 from zkrun.program.signature import Call
@@ -99,8 +99,8 @@ def msm(
         steps(keeps)
     nbytes = multiples_bytes(curve, group, longest, widths[1]) if keeps else 0
 
-    def launch(queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
-        results = [point.address + point.offset * point.item for point in mutable]
+    def sums(queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
+        results = [address_of(point) for point in mutable]
         if not longest:
             _clear(curve, group, results, queue.handle)
             return
@@ -110,9 +110,9 @@ def msm(
             of_what = (curve.name, group, views[0], longest, widths[1])
             kept = kept_memory(device, queue, of_what, nbytes)
         scratch = queue.scratch(sizes[kept != 0])
-        steps(kept != 0).queue((scratch, kept, *results, *views), queue.handle)
+        steps(kept != 0).queue_on(queue, (scratch, kept, *results, *views))
 
-    return launch
+    return sums
 
 
 def scratch_bytes(
@@ -161,8 +161,7 @@ def multiply(
     width = window_bits or choose_window_bits(points, None, bool(multiples))
     views = (pack_view(a.address, a.whole, a.offset, a.length) for a in (bases, *scalars))
     values: Values = (scratch, multiples, *results, *views)
-    for step in _in_order(curve, group, points, len(scalars), width, bool(multiples)):
-        step.launch(values, stream)
+    launch(_in_order(curve, group, points, len(scalars), width, bool(multiples)), values, stream)
 
 
 def _clear(curve: Curve, group: str, results: Sequence[int], stream: int) -> None:

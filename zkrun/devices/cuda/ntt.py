@@ -14,10 +14,11 @@ from zkrun.devices.cuda.elementwise import THREADS
 from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, montgomery, view
 from zkrun.devices.cuda.ntt_plan import LARGEST_TABLE, Shape, best_shape
 from zkrun.devices.cuda.queue import Queue
-from zkrun.devices.cuda.rows import Given, Step, Steps
+from zkrun.devices.cuda.rows import Argument, Given, Step, Steps, launch
 from zkrun.devices.cuda.units import elementwise_unit, ntt_unit
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
+from zkrun.program.types import length
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
@@ -49,17 +50,17 @@ def ntt(call: Call, device: CudaDevice) -> Launch:
     if not call.immutable:
         return lambda queue, mutable, immutable: plan(queue, mutable[0], 0)
     check = kernels(ntt_unit(curve))["check"]
-    expected = montgomery(root, field)
+    grid = blocks(length(call.immutable[0]), 256)
+    job: Argument = [Given(0), Given(1, 0), 0, montgomery(root, field)]
+    checked = Steps([check.step(grid, 256, job)], 2)
 
-    def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        twiddles = immutable[0]
+    def checks(queue: Queue, mutable: Values, immutable: Values) -> None:
         number, word = queue.failure_word()
-        payload = view(twiddles) + struct.pack("<2Q", word, 0) + expected
-        check(queue.handle, blocks(twiddles.length, 256), 256, payload)
+        checked.queue_on(queue, (view(immutable[0]), word))
         plan(queue, mutable[0], word)
         queue.fail_if_set(number, lambda word: RunFailed(_WRONG))
 
-    return launch
+    return checks
 
 
 _WRONG = "ntt: the twiddles are not the powers of the root of unity"
@@ -130,7 +131,7 @@ class Plan:
     def __call__(self, queue: Queue, a: Any, stop: int) -> None:
         """Queues the transform of `a`, which is left as it is where the word at `stop` is not 0."""
         scratch = queue.scratch(_ITEM << self._k) if len(self._passes) > 1 else 0
-        self._steps.queue((view(a), scratch, stop), queue.handle)
+        self._steps.queue_on(queue, (view(a), scratch, stop))
 
     def _kernels_in_order(self) -> Iterator[Step]:
         """For values: (view of the array, address of scratch, address of the word to stop)."""
@@ -263,8 +264,8 @@ class Plan:
             montgomery(value, self._field) for value in (scale, row, base, ratio)
         )
         threads = rows * blocks(columns, _POWER_RUN)
-        queue = self._device.prepare()
-        self._kernels["table"](queue.handle, blocks(threads, 128), 128, payload)
+        step = self._kernels["table"].step(blocks(threads, 128), 128, payload)
+        launch([step], (), self._device.prepare().handle)
 
     def _plan_geometric(self) -> None:
         """For long transforms: the powers of the coset and the scale in a pass of their own."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import cupy
 from cupy.cuda import runtime
 
-from zkrun.devices.cuda.launch import Values, blocks, kernels, view
-from zkrun.devices.cuda.permute_plan import MOST_ROWS, SORT_STATES, plan_permutation
+from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, view
+from zkrun.devices.cuda.permute_plan import (
+    MOST_ROWS,
+    SORT_STATES,
+    Layout,
+    plan_permutation,
+)
 from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.rows import Given, Part, Step, Steps
 from zkrun.devices.cuda.units import permutation_unit
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
@@ -33,44 +39,49 @@ def permute(call: Call, device: CudaDevice) -> Launch:
     if n > MOST_ROWS:
         raise RunFailed(f"permute: a GPU takes {MOST_ROWS} rows at most, not {n}")
     layout = plan_permutation(n)
-    tiles = layout.tiles
     found = kernels(permutation_unit(call.curve))
-    sort_by_keys, sort_by_integers, match, list_rows = (
-        found[f"{name}_{tiles.name}"]
-        for name in ("sort_by_keys", "sort_by_integers", "match_rows", "list_rows")
-    )
-    for sort in (sort_by_keys, sort_by_integers):
-        sort.allow_shared(tiles.sort_shared)
     processors = int(cupy.cuda.Device().attributes["MultiProcessorCount"])
-    sort_grid = min(_SORT_BLOCKS * processors, 2 * blocks(n, tiles.sort)), _SORT_THREADS
-    runs = 2 * blocks(n, _RUN_RECORDS * _RUN_THREADS)
-    match_grid = blocks(n, tiles.match), _MATCH_THREADS
-    place_blocks = min(_PLACE_BLOCKS * processors, blocks(n, _MATCH_THREADS))
+    steps = Steps(list(_in_order(found, n, layout, processors)), 6)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         if not n:
             return
         number, word = queue.failure_word()
-        stream = queue.handle
         state = queue.scratch(layout.end)
-        sorting = b"".join(map(view, immutable)) + struct.pack(
-            "<7Q",
-            *(state + SORT_STATES, state + layout.records, state + layout.digit_statuses),
-            *(state + layout.taken, state, n, tiles.sort),
-        )
-        rest = struct.pack("<3Q", state, state + layout.statuses, word)
-        job = b"".join(map(view, mutable)) + sorting + rest
-        runtime.memsetAsync(state, 0, layout.records, stream)
-        sort_by_keys(stream, *sort_grid, sorting, tiles.sort_shared)
-        found["list_alike"](stream, runs, _RUN_THREADS, sorting)
-        found["order_runs"](stream, min(runs, _RUN_BLOCKS), _RUN_THREADS, sorting)
-        sort_by_integers(stream, *sort_grid, sorting, tiles.sort_shared)
-        match(stream, *match_grid, job)
-        list_rows(stream, *match_grid, job)
-        found["place_left"](stream, place_blocks, _MATCH_THREADS, job)
+        runtime.memsetAsync(state, 0, layout.records, queue.handle)
+        steps.queue_on(queue, (*map(view, mutable), *map(view, immutable), state, word))
         queue.fail_if_set(number, _missing)
 
     return launch
+
+
+def _in_order(
+    found: Mapping[str, Kernel], n: int, layout: Layout, processors: int
+) -> Iterator[Step]:
+    """For values: (views of a', t', a and t, address of the state, address of the word for
+    failures)."""
+    tiles = layout.tiles
+    by_keys, by_integers, match, list_rows = (
+        found[f"{name}_{tiles.name}"]
+        for name in ("sort_by_keys", "sort_by_integers", "match_rows", "list_rows")
+    )
+    parts = (SORT_STATES, layout.records, layout.digit_statuses, layout.taken, 0)
+    state = [Given(4, offset) for offset in parts]
+    sorting: list[Part] = [Given(2), Given(3), *state, n, tiles.sort]
+    job: list[Part] = [Given(0), Given(1), *sorting, Given(4, 0), Given(4, layout.statuses)]
+    job.append(Given(5, 0))
+    sort_grid = min(_SORT_BLOCKS * processors, 2 * blocks(n, tiles.sort)), _SORT_THREADS
+    runs = 2 * blocks(n, _RUN_RECORDS * _RUN_THREADS)
+    place_blocks = min(_PLACE_BLOCKS * processors, blocks(n, _MATCH_THREADS))
+    for sort in (by_keys, by_integers):
+        sort.allow_shared(tiles.sort_shared)
+    yield by_keys.step(*sort_grid, sorting, shared=tiles.sort_shared)
+    yield found["list_alike"].step(runs, _RUN_THREADS, sorting)
+    yield found["order_runs"].step(min(runs, _RUN_BLOCKS), _RUN_THREADS, sorting)
+    yield by_integers.step(*sort_grid, sorting, shared=tiles.sort_shared)
+    yield match.step(blocks(n, tiles.match), _MATCH_THREADS, job)
+    yield list_rows.step(blocks(n, tiles.match), _MATCH_THREADS, job)
+    yield found["place_left"].step(place_blocks, _MATCH_THREADS, job)
 
 
 def _missing(word: int) -> RunFailed:

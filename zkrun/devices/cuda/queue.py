@@ -11,7 +11,7 @@ import cupy
 from cupy.cuda import runtime
 
 from zkrun.devices.cuda.errors import give_back
-from zkrun.devices.cuda.rows import Rows, running
+from zkrun.devices.cuda.rows import Rows
 from zkrun.devices.cuda.scratch import SCRATCH_ALIGNMENT
 
 if TYPE_CHECKING:
@@ -105,9 +105,10 @@ class Queue:
         self._owns_memory = memory is None
         self.memory = memory or ScratchMemory(device)
         self._given = (0, 0)  # address and bytes of the workspace of what is being queued
+        self.rows: Rows | None = None  # where work is only captured, there are none
         if not captures:
             self.memory.stream = self.handle
-            running[self.handle] = Rows(device.index, takes=not self._owns_memory)
+            self.rows = Rows(device.index, takes=not self._owns_memory)
         self._words = 0
         self._words_pinned = 0
         self.free_words: list[int] = []
@@ -192,6 +193,6 @@ class Queue:
         if self._words_pinned:
             give_back(runtime.freeHost, self._words_pinned)
         give_back(runtime.streamSynchronize, self.handle)
-        if not self.captures:
-            running.pop(self.handle).close()
+        if self.rows is not None:
+            self.rows.close()
         give_back(runtime.streamDestroy, self.handle)

@@ -3,12 +3,11 @@ batch_invert.cuh."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zkrun.devices.base import Data
-from zkrun.devices.cuda.launch import Values, blocks, kernels, view
+from zkrun.devices.cuda.launch import Values, address_of, blocks, kernels, view
 from zkrun.devices.cuda.queue import Queue
 from zkrun.devices.cuda.rows import Argument, Given, Step, Steps
 from zkrun.devices.cuda.units import evaluation_unit, inversion_unit, recurrence_unit
@@ -46,7 +45,7 @@ def scan_mul(call: Call, device: CudaDevice) -> Launch:
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (z,), (a, first) = mutable, immutable
-        run(queue, a, z, _address(first), 0)
+        run(queue, a, z, address_of(first), 0)
 
     return launch
 
@@ -56,7 +55,7 @@ def kate_division(call: Call, device: CudaDevice) -> Launch:
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (q,), (p, x) = mutable, immutable
-        run(queue, p, q, 0, _address(x))
+        run(queue, p, q, 0, address_of(x))
 
     return launch
 
@@ -90,7 +89,7 @@ def _recurrence(call: Call, law: str, count: int) -> Callable[[Queue, Data, Data
     def run(queue: Queue, source: Data, target: Data, first: int, x: int) -> None:
         if n:
             values = (view(source), view(target), queue.scratch(places[4]), first, x)
-            in_order.queue(values, queue.handle)
+            in_order.queue_on(queue, values)
 
     return run
 
@@ -102,13 +101,14 @@ def evaluate(call: Call, device: CudaDevice) -> Launch:
     log_rows = min(max((rows - 1).bit_length(), _LEAST_LOG_ROWS), _MOST_LOG_ROWS)
     tiles = max(1, blocks(n, threads << log_rows))
     powers, sums = (threads + 1) * _ITEM, tiles * _ITEM
-    pack = struct.Struct("<7Q").pack
+    a, x, y, arrivals = Given(0), Given(1, 0), Given(2, 0), Given(4, 0)
+    job: Argument = [a, x, Given(3, 0), Given(3, powers), y, log_rows, tiles, arrivals]
+    steps = Steps([evaluate.step(tiles + 1, threads, job)], 5)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (y,), (a, x) = mutable, immutable
-        place, arrivals = queue.scratch(powers + sums), queue.counter()
-        job = pack(_address(x), place, place + powers, _address(y), log_rows, tiles, arrivals)
-        evaluate(queue.handle, tiles + 1, threads, view(a) + job)
+        scratch, arrivals = queue.scratch(powers + sums), queue.counter()
+        steps.queue_on(queue, (view(a), address_of(x), address_of(y), scratch, arrivals))
 
     return launch
 
@@ -118,16 +118,10 @@ def batch_invert(call: Call, device: CudaDevice) -> Launch:
     n = length(call.mutable[0])
     stride = blocks(n, min(max(n // _RUNS, _SHORTEST_RUN), _LONGEST_RUN))
     grid, threads = blocks(stride, _INVERSION_THREADS), _INVERSION_THREADS
-    pack = struct.Struct("<2Q").pack
+    steps = Steps([invert_runs.step(grid, threads, [Given(0), Given(1, 0), stride])], 2)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        (a,) = mutable
         if n:
-            payload = view(a) + pack(queue.scratch(n * _ITEM), stride)
-            invert_runs(queue.handle, grid, threads, payload)
+            steps.queue_on(queue, (view(mutable[0]), queue.scratch(n * _ITEM)))
 
     return launch
-
-
-def _address(scalar: Data) -> int:
-    return scalar.address + scalar.offset * scalar.item

@@ -1,7 +1,7 @@
 """Kernels in a row, queued as one graph whose nodes are set anew from call to call.
 
 To launch a kernel takes the host 3 to 4 µs, to launch a graph 1.2 (of fifteen kernels 2), and to
-put another kernel, or other arguments, in one of its nodes 0.6. So each stream has a graph for
+put another kernel, or other arguments, in one of its nodes 0.4. So each stream has a graph for
 every length of rows that it was asked for, and only what is not there from the last time is put in
 its nodes. What has been launched of a graph is not touched by that (CUDA driver API,
 cuGraphExecKernelNodeSetParams), and a graph runs on one stream, where it is in turn anyway.
@@ -13,36 +13,36 @@ the run, and what streams have had, others take over; where there is none, it is
 from __future__ import annotations
 
 import ctypes
-import struct
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from cupy.cuda import driver, runtime
+from cupy.cuda import runtime
 
+from zkrun.devices.cuda import _rows
 from zkrun.devices.cuda.errors import OUT_OF_MEMORY, give_back
 
+if TYPE_CHECKING:
+    from zkrun.devices.cuda.queue import Queue
+
 __all__ = [
-    "MOST_BYTES",
     "VIEW_BYTES",
     "Argument",
     "Given",
-    "Row",
+    "Part",
     "Rows",
     "Step",
     "Steps",
     "Values",
-    "make_ready",
-    "running",
+    "launch",
+    "size",
 ]
 
-_FEW = 16  # kernels that a stream launches one by one before it makes a graph for such rows
-_MOST_ARGUMENTS = 16
-MOST_BYTES = 4096  # of arguments of a kernel in a row
 VIEW_BYTES = 32
-_ADDRESS = struct.Struct("<Q")
-_pack_address = _ADDRESS.pack_into
-_ADDRESSES = [struct.Struct(f"<{count}Q") for count in range(_MOST_ARGUMENTS + 1)]
+"""Of the struct DeviceView."""
+
+_FEW = 16  # kernels that a stream launches one by one before it makes a graph for such rows
+_MOST_BYTES = 4096  # of arguments of a kernel in a row
 
 
 class Given(NamedTuple):
@@ -55,216 +55,90 @@ class Given(NamedTuple):
     plus: int | None = None
 
 
-Argument: TypeAlias = "bytes | int | Given | list[bytes | int | Given]"
-"""Of a kernel: bytes as they are, a number in eight of them, or a struct of such parts."""
+Part: TypeAlias = "bytes | int | Given"
+"""Bytes as they are, a number in eight of them, or what calls give."""
+
+Argument: TypeAlias = "Part | list[Part]"
+"""Of a kernel: a part, or a struct of several."""
 
 Values: TypeAlias = "tuple[bytes | int, ...]"
 """What a call gives to kernels: views, and addresses."""
 
 
-Place: TypeAlias = "int | slice"
-"""Where an address, or a view, is among the bytes of arguments."""
+def size(part: Part) -> int:
+    """The bytes of a part."""
+    if isinstance(part, Given):
+        return VIEW_BYTES if part.plus is None else 8
+    return len(part) if isinstance(part, bytes) else 8
 
 
-class Step:
-    """A kernel with its arguments, some of which are given by each call."""
+class Step(NamedTuple):
+    """A kernel, by the handle of its function, with its arguments, some of which calls give.
 
-    def __init__(
-        self,
-        function: int,
-        grid: tuple[int, int],
-        threads: int,
-        arguments: Sequence[Argument],
-        shared: int = 0,
-        keeps: object = None,
-    ) -> None:
-        """`keeps` is what the function, which is a handle, is there as long as."""
-        self.function, self.grid, self.threads, self.shared = function, grid, threads, shared
-        self._keeps = keeps
-        self.starts: list[int] = []  # of the arguments, in bytes
-        self.places: list[tuple[int, Place, int | None]] = []  # number, where in the image, plus
-        image = bytearray()
-        for argument in arguments:
-            self.starts.append(len(image))
+    `keeps` is what the function is there as long as.
+    """
+
+    function: int
+    grid: tuple[int, int]
+    threads: int
+    arguments: Sequence[Argument]
+    shared: int = 0
+    keeps: object = None
+
+    def put(self, kernels: _rows.Kernels) -> int:
+        """Adds it to others; how many bytes its arguments have."""
+        image, starts, given = bytearray(), [], []
+        for argument in self.arguments:
+            starts.append(len(image))
             for part in argument if isinstance(argument, list) else [argument]:
                 if isinstance(part, Given):
-                    start, is_view = len(image), part.plus is None
-                    place = slice(start, start + VIEW_BYTES) if is_view else start
-                    self.places.append((part.number, place, part.plus))
-                    image += bytes(VIEW_BYTES if is_view else _ADDRESS.size)
+                    given.append((part.number, len(image), part.plus))
+                    image += bytes(size(part))
                 else:
-                    image += part if isinstance(part, bytes) else _ADDRESS.pack(part)
-        self.image = bytes(image)
-
-    def launch(self, values: Values, stream: int) -> None:
-        """Queues the kernel by itself."""
-        buffer = bytearray(self.image)
-        for number, place, plus in self.places:
-            _write(buffer, place, values[number], plus)
-        start = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
-        pointers = (ctypes.c_void_p * len(self.starts))(*(start + place for place in self.starts))
-        driver.launchKernel(
-            *(self.function, *self.grid, 1, self.threads, 1, 1, self.shared, stream),
-            *(ctypes.addressof(pointers), 0),
+                    image += part if isinstance(part, bytes) else part.to_bytes(8, "little")
+        kernels.add(
+            *(self.function, *self.grid, self.threads, self.shared, bytes(image), starts),
+            self.keeps,
         )
-
-
-def _write(buffer: Any, place: Any, value: Any, plus: int | None) -> None:
-    if plus is None:
-        buffer[place] = value
-    else:
-        _pack_address(buffer, place, value and value + plus)
+        for number, start, plus in given:
+            kernels.give(number, start, plus)
+        return len(image)
 
 
 class Steps:
     """Kernels, each of which may depend on all that are before it; made before the run.
 
-    They are given so many `values`. Those of calls with other lengths, say, are others.
+    They are given so many `values`. Those of calls with other lengths, say, are others. A kernel
+    of no blocks is left out.
     """
 
     def __init__(self, steps: Sequence[Step], values: int) -> None:
-        self.steps = tuple(steps)
-        # Of each value: where it is, (number of the kernel, place in its arguments, plus), and a
-        # bit for each of these kernels.
-        self.places: list[list[tuple[int, Place, int | None]]] = [[] for _ in range(values)]
-        self.users = [0] * values
-        for index, step in enumerate(steps):
-            for number, place, plus in step.places:
-                self.places[number].append((index, place, plus))
-                self.users[number] |= 1 << index
-        make_ready(self.steps, self)
+        some = [step for step in steps if step.grid[0]]
+        self.length = len(some)
+        self.kernels = _rows.Kernels(values)
+        sizes = [step.put(self.kernels) for step in some]
+        self._in_rows = bool(some) and max(sizes) <= _MOST_BYTES
+        if self._in_rows:
+            _make_ready(self)
 
-    def queue(self, values: Values, stream: int) -> None:
+    def queue_on(self, queue: Queue, values: Values) -> None:
         """Queues them with these values. What `values` point to must stay until they have run."""
-        rows = running.get(stream)
-        row = None if rows is None else rows.row(self.steps)
+        rows = queue.rows if self._in_rows else None
+        row = None if rows is None else rows.row(self)
         if row is not None:
-            row.queue(self, values, stream)
-            return
-        for step in self.steps:
-            step.launch(values, stream)
+            status = row.queue(self.kernels, values, queue.handle)
+        else:
+            status = self.kernels.launch(_driver(), values, queue.handle)
+        if status:
+            raise runtime.CUDARuntimeError(status)
 
 
-# CUDA_KERNEL_NODE_PARAMS_v2 of the driver: the function, three numbers of blocks, three of threads,
-# bytes of shared memory; pointers to the arguments, and three that are not used.
-_PARAMETERS = struct.Struct("<Q7I4x4Q")
-_pack_kernel = struct.Struct("<Q7I").pack_into
-
-
-class _Node:
-    """A node of a graph, and what is to be in it. The first argument is where `bytes` begin."""
-
-    __slots__ = ("_pointers", "_start", "bytes", "handle", "parameters", "pointer")
-
-    def __init__(self, step: Step) -> None:
-        buffer = ctypes.create_string_buffer(max(MOST_BYTES, len(step.image)))
-        self.bytes = memoryview(buffer).cast("B")
-        self._start = ctypes.addressof(buffer)
-        pointers = ctypes.create_string_buffer(_ADDRESSES[_MOST_ARGUMENTS].size)
-        self._pointers = memoryview(pointers).cast("B")
-        parameters = ctypes.create_string_buffer(_PARAMETERS.size)
-        arguments = ctypes.addressof(pointers)
-        _PARAMETERS.pack_into(parameters, 0, 0, *[0] * 7, arguments, 0, 0, 0)
-        self.parameters = memoryview(parameters).cast("B")
-        self.pointer = ctypes.byref(parameters)
-        self.handle = ctypes.c_void_p()
-        self.become(step)
-
-    def become(self, step: Step) -> None:
-        """Puts a kernel here, without the values that it is given."""
-        x, y = step.grid
-        _pack_kernel(self.parameters, 0, step.function, x, y, 1, step.threads, 1, 1, step.shared)
-        places = [self._start + place for place in step.starts]
-        _ADDRESSES[len(places)].pack_into(self._pointers, 0, *places)
-        self.bytes[: len(step.image)] = step.image
-
-
-class Row:
-    """A graph of so many kernels in a row, for one stream at a time.
-
-    Its nodes hold `steps`, those of `whose`, without their values. Raises CUDARuntimeError where
-    there is no memory for it.
-    """
-
-    def __init__(self, steps: Sequence[Step], whose: Steps | None = None) -> None:
-        self._nodes = [_Node(step) for step in steps]
-        self._steps = whose  # what the nodes hold, with these values
-        self._values: tuple[bytes | int | None, ...] = (None,) * (len(whose.users) if whose else 0)
-        library = _library()
-        # Stays as long as the graph that runs is to be set: what is set is named by its nodes.
-        template, before = ctypes.c_void_p(), None
-        _check(library.cuGraphCreate(ctypes.byref(template), 0))
-        try:
-            for node in self._nodes:
-                _check(
-                    library.cuGraphAddKernelNode_v2(
-                        *(ctypes.byref(node.handle), template),
-                        *(before and ctypes.byref(before), ctypes.c_size_t(before is not None)),
-                        node.pointer,
-                    )
-                )
-                before = node.handle
-            self._graph: int = runtime.graphInstantiate(template.value)
-        except runtime.CUDARuntimeError:
-            runtime.graphDestroy(template.value)
-            raise
-        self._template = template.value
-        try:
-            runtime.graphUpload(self._graph, 0)
-        except runtime.CUDARuntimeError as error:
-            if error.status == OUT_OF_MEMORY:  # else the first launch has to do it
-                self.close()
-                raise
-        graph, put = ctypes.c_void_p(self._graph), library.cuGraphExecKernelNodeSetParams_v2
-        self._setters = [partial(put, graph, node.handle, node.pointer) for node in self._nodes]
-        self._buffers = [node.bytes for node in self._nodes]
-        self._kernel = self._nodes[0].parameters
-        self._puts: dict[int, tuple[Callable[[], int], ...]] = {}
-
-    def queue(self, steps: Steps, values: Values, stream: int) -> None:
-        """Queues as many kernels as there are nodes."""
-        before = self._values
-        touched = 0  # a bit for each node
-        same, self._steps = self._steps is steps, None  # until all of it is there
-        if not same:
-            for node, step in zip(self._nodes, steps.steps, strict=True):
-                node.become(step)
-            before, touched = (None,) * len(values), (1 << len(self._nodes)) - 1
-        for old, value, places, users in zip(
-            before, values, steps.places, steps.users, strict=True
-        ):
-            if value != old:
-                touched |= users
-                for index, place, plus in places:
-                    _write(self._buffers[index], place, value, plus)
-        if touched:
-            for put in self._puts.get(touched) or self._puts_of(touched):
-                if status := put():
-                    _check(status)
-        self._steps, self._values = steps, values
-        runtime.graphLaunch(self._graph, stream)
-
-    def _puts_of(self, nodes: int) -> tuple[Callable[[], int], ...]:
-        """What sets each of some nodes, which are bits."""
-        found = tuple(put for index, put in enumerate(self._setters) if nodes >> index & 1)
-        self._puts[nodes] = found
-        return found
-
-    def queue_one(
-        self, function: int, blocks: int, threads: int, payload: bytes, shared: int, stream: int
-    ) -> None:
-        """Queues the kernel that is given one struct, where there is one node."""
-        self._steps = None
-        _pack_kernel(self._kernel, 0, function, blocks, 1, 1, threads, 1, 1, shared)
-        self._buffers[0][: len(payload)] = payload
-        if status := self._setters[0]():
-            _check(status)
-        runtime.graphLaunch(self._graph, stream)
-
-    def close(self) -> None:
-        """Gives the graph back, when nothing of it is running any more."""
-        give_back(runtime.graphExecDestroy, self._graph)
-        give_back(runtime.graphDestroy, self._template)
+def launch(steps: Sequence[Step], values: Values, stream: int) -> None:
+    """Queues kernels one by one, which nobody will ask for again."""
+    kernels = _rows.Kernels(len(values))
+    for step in steps:
+        step.put(kernels)
+    _check(kernels.launch(_driver(), values, stream))
 
 
 class Rows:
@@ -276,13 +150,12 @@ class Rows:
 
     def __init__(self, device: int, takes: bool) -> None:
         self._device, self._takes = device, takes
-        self._rows: dict[int, Row | None] = {}  # None: there is no memory for one
+        self._rows: dict[int, _rows.Row | None] = {}  # None: there is no memory for one
         self._launched: dict[int, int] = {}
-        self.single: Row | None = None
 
-    def row(self, steps: Sequence[Step]) -> Row | None:
+    def row(self, steps: Steps) -> _rows.Row | None:
         """The graph for such a row, if there is one already or it pays to make one."""
-        length = len(steps)
+        length = steps.length
         if length in self._rows:
             return self._rows[length]
         row = _take_spare(self._device, length) if self._takes else None
@@ -292,8 +165,6 @@ class Rows:
                 return None
             row = _make(steps)
         self._rows[length] = row
-        if length == 1:
-            self.single = row
         return row
 
     def close(self) -> None:
@@ -307,45 +178,74 @@ class Rows:
             if self._takes:
                 _spare.setdefault((self._device, length), []).append(row)
             else:
-                row.close()
+                _destroy(row)
         self._rows.clear()
-        self.single = None
 
 
-running: dict[int, Rows] = {}
-"""Those of streams by their handle. One on which work is only captured has none."""
-
-_spare: dict[tuple[int, int], list[Row]] = {}
+_spare: dict[tuple[int, int], list[_rows.Row]] = {}
 """Graphs that no stream has, by GPU and length: they stay as long as the process does."""
 
 
-def _take_spare(device: int, length: int) -> Row | None:
+def _take_spare(device: int, length: int) -> _rows.Row | None:
     try:
         return _spare[device, length].pop()
     except LookupError:
         return None
 
 
-def _make(steps: Sequence[Step], whose: Steps | None = None) -> Row | None:
-    try:
-        return Row(steps, whose)
-    except (runtime.CUDARuntimeError, OSError):
-        return None  # then kernels are launched one by one
-
-
-def make_ready(steps: Sequence[Step], whose: Steps | None = None) -> None:
+def _make_ready(steps: Steps) -> None:
     """Has a graph for such a row on the current GPU, for the first stream that asks for one."""
-    key = runtime.getDevice(), len(steps)
-    if steps and key not in _spare:
-        row = _make(steps, whose)
+    key = runtime.getDevice(), steps.length
+    if key not in _spare:
+        row = _make(steps)
         ready = _spare.setdefault(key, [])  # others may have left some meanwhile
         if row is not None:
             ready.append(row)
 
 
-def _library() -> ctypes.PyDLL:
-    """The driver, for CuPy has no calls for nodes. They are short: other threads need not run."""
-    return ctypes.PyDLL("libcuda.so.1")
+def _make(steps: Steps) -> _rows.Row | None:
+    try:
+        row = _rows.Row(_driver(), steps.kernels)
+        _instantiate(row)
+    except (runtime.CUDARuntimeError, OSError):
+        return None  # then kernels are launched one by one
+    return row
+
+
+def _instantiate(row: _rows.Row) -> None:
+    """Makes the graph that runs. Raises CUDARuntimeError where there is no memory for it."""
+    try:
+        _check(row.status)
+        row.executable = runtime.graphInstantiate(row.graph)
+        runtime.graphUpload(row.executable, 0)
+    except runtime.CUDARuntimeError as error:
+        if row.executable and error.status != OUT_OF_MEMORY:
+            return  # the first launch uploads it
+        _destroy(row)
+        raise
+
+
+def _destroy(row: _rows.Row) -> None:
+    """Gives a graph back, when nothing of it is running any more."""
+    if row.executable:
+        give_back(runtime.graphExecDestroy, row.executable)
+    if row.graph:  # it stays as long as the other is to be set: what is set is named by its nodes
+        give_back(runtime.graphDestroy, row.graph)
+
+
+@cache
+def _driver() -> _rows.Driver:
+    """The functions that CuPy has no calls for, or slow ones."""
+    library = ctypes.CDLL("libcuda.so.1")
+    names = (
+        "cuLaunchKernel",
+        "cuGraphCreate",
+        "cuGraphAddKernelNode_v2",
+        "cuGraphExecKernelNodeSetParams_v2",
+        "cuGraphLaunch",
+    )
+    addresses = (ctypes.cast(getattr(library, name), ctypes.c_void_p).value for name in names)
+    return _rows.Driver(*(address or 0 for address in addresses))
 
 
 def _check(status: int) -> None:
