@@ -79,7 +79,7 @@ def test_who_waits_long_seldom_looks(by_worker: bool) -> None:
     with opened():
         from cupy.cuda import runtime
 
-        from zkrun.devices.cuda import landing
+        from zkrun.devices.cuda import events, landing
         from zkrun.devices.cuda.flights import Flight
 
         clock = landing.time = _Clock()  # type: ignore[attr-defined]  # stands in
@@ -96,7 +96,9 @@ def test_who_waits_long_seldom_looks(by_worker: bool) -> None:
             if by_worker:
                 landing._wait(flight)
             else:
-                landing.Landing(threading.Condition(), lambda *_: None, lambda: None).watch(flight)
+                landing.Landing(
+                    threading.Condition(), events.EventPool(), lambda *_: None, lambda: None
+                ).watch(flight)
             assert looks <= looks_at_most
             assert seconds <= clock.now - begin <= seconds + late + 1e-6
 

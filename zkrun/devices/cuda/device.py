@@ -26,10 +26,12 @@ from zkrun.devices.base import (
 )
 from zkrun.devices.cuda import copies
 from zkrun.devices.cuda.compile import compile_all
+from zkrun.devices.cuda.deliveries import awaited
 from zkrun.devices.cuda.errors import give_back, told
+from zkrun.devices.cuda.events import EventPool
 from zkrun.devices.cuda.functions import FACTORIES, installed
 from zkrun.devices.cuda.graphs import Lane
-from zkrun.devices.cuda.memory import SLAB, DevicePool, pinned
+from zkrun.devices.cuda.memory import SLAB, DevicePool, PinnedSlots, pinned
 from zkrun.devices.cuda.queue import MustBlock, Queue, current
 from zkrun.devices.cuda.stream import CudaStream
 from zkrun.devices.cuda.units import units_of
@@ -70,12 +72,15 @@ class CudaDevice(Device):
         self._streams: list[CudaStream] = []
         self._lock = threading.Lock()
         self._cancelled = self._closed = False
+        self.slots, self.events = PinnedSlots(), EventPool()
         with told(self.account):
             self.use()
             self.pool = DevicePool(index, self.account)
             try:
+                self.events.make_ready()
                 self._immediate = Queue(self)
             except BaseException:
+                self.events.close()
                 self.pool.close()
                 raise
 
@@ -183,11 +188,14 @@ class CudaDevice(Device):
 
     def _queue_at_once(self, runs: list[Run], to_host: bool) -> bool:
         """Queues a copy that nobody need wait for; whether it is one."""
-        if current.queue is not None and current.queue.captures:
+        stream = current.queue
+        if stream is not None and stream.captures:
             raise MustBlock  # the host's memory may be another's when the graph comes again
+        if awaited((target if to_host else source, nbytes) for target, source, nbytes in runs):
+            return False
         work = copies.at_once(runs, to_host)
         if work is None:
-            return False
+            return to_host and stream is not None and stream.deliver(runs)
         with self._queue() as queue:
             copies.queue(queue.handle, work, to_host)
         return True
@@ -360,6 +368,8 @@ class CudaDevice(Device):
         self._functions.clear()
         self.plans.clear()
         self._immediate.close_queue()
+        self.slots.close()
+        self.events.close()
         self.pool.close()
         pinned.wipe()
 

@@ -10,7 +10,7 @@ from cupy.cuda import runtime
 
 from zkrun.devices.base import Clock, Event
 from zkrun.devices.cuda.graphs import Mark
-from zkrun.devices.cuda.queue import Check
+from zkrun.devices.cuda.queue import AtLanding
 
 __all__ = ["NOT_READY", "Flight", "Times"]
 
@@ -32,7 +32,7 @@ class Flight:
     submitted: int  # perf_counter_ns
     cuda: int
     event: Event | None
-    checks: list[Check]
+    checks: list[AtLanding]
     marks: Sequence[Mark] = ()
     landed: bool = False
     urgent: bool = False  # somebody is blocked by it

@@ -21,7 +21,7 @@ from cupy.cuda import runtime
 
 from zkrun.devices.base import Work
 from zkrun.devices.cuda.errors import give_back
-from zkrun.devices.cuda.queue import Check, Queue, ScratchMemory, current
+from zkrun.devices.cuda.queue import AtLanding, Queue, ScratchMemory, current
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
@@ -38,7 +38,7 @@ class Mark(NamedTuple):
     """One instruction of a graph."""
 
     at: int
-    checks: list[Check]
+    checks: list[AtLanding]
 
 
 @dataclass(slots=True, eq=False)

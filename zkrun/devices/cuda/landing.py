@@ -1,10 +1,11 @@
 """What a stream has given to the GPU, until it has passed and that has been told.
 
-To land work is to look whether it failed, to tell when it ran, and to complete its event. Nobody
-hurries to do it, for it takes Python from the threads that queue work: a thread of the program that
-waits for an event looks at the GPU itself, goes on as soon as the event has passed, and lands other
-work while it has nothing better to do. What is left to the streams' workers lands in their leisure,
-except for what somebody is blocked by.
+To land work is to look whether it failed, to bring short copies to their places in the host's
+memory, to tell when it ran, and to complete its event. Nobody hurries to do it, for it takes Python
+from the threads that queue work: a thread of the program that waits for an event looks at the GPU
+itself, goes on as soon as the event has passed, and lands other work while it has nothing better to
+do. What is left to the streams' workers lands in their leisure, except for what somebody is blocked
+by.
 """
 
 from __future__ import annotations
@@ -17,14 +18,11 @@ from collections.abc import Callable
 from cupy.cuda import runtime
 
 from zkrun.devices.base import Clock, Event
-from zkrun.devices.cuda.errors import give_back
+from zkrun.devices.cuda.events import EventPool
 from zkrun.devices.cuda.flights import NOT_READY, Flight, Times
 
 __all__ = ["Landing"]
 
-# Of events that a thread could sleep for, 56 at most are on their way at a time: who records one
-# more has to wait for the GPU. So who waits for one looks at it from time to time.
-_EVENT_FLAGS = 0
 _TOGETHER = 256  # flights that land together; more of them are not to wait for leisure
 _FEW = 8  # that land while a thread waits for another one
 # Seconds between two looks at an event, beside what the system adds: at least, and at most. Between
@@ -57,13 +55,14 @@ class Landing:
     def __init__(
         self,
         changed: threading.Condition,
+        events: EventPool,
         stop: Callable[[int, BaseException], None],
         error: Callable[[], BaseException | None],
     ) -> None:
         self._changed = changed
+        self._events = events
         self._stop, self._error = stop, error
-        self._spare_events: list[int] = []
-        self._all_events: list[int] = []
+        self._held: list[int] = []  # events that others wait for, or that are measured from
         self._watchers: set[object] = set()  # threads that look at events
         self._never_checked = 0  # flights with checks since the stream has failed
         self.flights: deque[Flight] = deque()
@@ -73,7 +72,9 @@ class Landing:
 
     def begin(self, clock: Clock, stream: int) -> None:
         """Before the first flight: times are told to a clock, and measured from now on."""
-        self.times = Times(clock, self.event(), stream)
+        base = self._events.take()
+        self._held.append(base)
+        self.times = Times(clock, base, stream)
         with self._changed:
             _shared.open.append(self)
 
@@ -94,14 +95,6 @@ class Landing:
     def is_urgent(self) -> bool:
         """Whether somebody is blocked, or there are too many flights."""
         return bool(self.urgent or self.waiting or len(self.flights) > _TOGETHER)
-
-    def event(self) -> int:
-        """A CUDA event for the next flight."""
-        if self._spare_events:
-            return self._spare_events.pop()
-        cuda: int = runtime.eventCreateWithFlags(_EVENT_FLAGS)
-        self._all_events.append(cuda)
-        return cuda
 
     def next(self) -> Flight:
         """The last of the flights that land together: up to one that somebody is blocked by."""
@@ -187,20 +180,21 @@ class Landing:
             _shared.unchecked -= bool(flight.checks)
         else:
             self._never_checked += bool(flight.checks)
-        # Its CUDA event may follow other work, unless others wait for it or measure from it.
-        if flight.kind != "record" and flight.cuda != self.times.base:
-            self._spare_events.append(flight.cuda)
+        if flight.kind == "record" or flight.cuda == self.times.base:
+            self._held.append(flight.cuda)
+        else:
+            self._events.give([flight.cuda])
 
     def close(self) -> None:
-        """Gives the events back, when all has passed and whoever waits is told to go on."""
+        """Gives events back, when all has passed and whoever waits is told to go on."""
         with self._changed:
             if self in _shared.open:
                 _shared.open.remove(self)
             _shared.unchecked -= self._never_checked
         while self._watchers:  # they leave at once
             time.sleep(_PAUSE)
-        for cuda in self._all_events:
-            give_back(runtime.eventDestroy, cuda)
+        self._events.give(self._held)
+        self._events.give(flight.cuda for flight in self.flights)
 
 
 def _finish_awaited(event: Event) -> None:

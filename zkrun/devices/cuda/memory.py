@@ -17,11 +17,14 @@ from cupy.cuda import runtime
 from zkrun.devices.account import Account, bytes_text
 from zkrun.devices.cuda.errors import OUT_OF_MEMORY, give_back
 
-__all__ = ["SLAB", "DevicePool", "PinnedSlabs", "pinned"]
+__all__ = ["SLAB", "SLOT", "DevicePool", "PinnedSlabs", "PinnedSlots", "pinned"]
 
 _GRANULE = 256
 SLAB = 8 << 20
 """Bytes of a pinned slab."""
+
+SLOT, _SLOTS = 4 << 10, 256
+"""Bytes of a pinned slot, and how many are made together."""
 
 
 class DevicePool:
@@ -195,6 +198,37 @@ class PinnedSlabs:
         with self._changed:
             for address in self._free:
                 ctypes.memset(address, 0, SLAB)
+
+
+class PinnedSlots:
+    """Short pieces of page-locked memory, for what the GPU tells the host. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._batches: list[int] = []
+        self._free: list[int] = []
+
+    def take(self) -> int:
+        """The address of one, which belongs to the caller."""
+        with self._lock:
+            if not self._free:
+                start = runtime.hostAlloc(SLOT * _SLOTS, 0)
+                self._batches.append(start)
+                self._free = [start + SLOT * number for number in range(_SLOTS)]
+            return self._free.pop()
+
+    def give(self, address: int) -> None:
+        """Takes one back."""
+        with self._lock:
+            self._free.append(address)
+
+    def close(self) -> None:
+        """Gives all back, wiped, when nothing writes there any more."""
+        self._free.clear()
+        while self._batches:
+            start = self._batches.pop()
+            ctypes.memset(start, 0, SLOT * _SLOTS)
+            give_back(runtime.freeHost, start)
 
 
 pinned = PinnedSlabs(16)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cupy
 from cupy.cuda import runtime
 
+from zkrun.devices.cuda.deliveries import deliver, give_up
 from zkrun.devices.cuda.errors import give_back
 from zkrun.devices.cuda.rows import Rows
 from zkrun.devices.cuda.scratch import SCRATCH_ALIGNMENT
@@ -18,10 +19,20 @@ if TYPE_CHECKING:
     from zkrun.devices.base import Data
     from zkrun.devices.cuda.device import CudaDevice
 
-__all__ = ["Check", "MustBlock", "Queue", "ScratchMemory", "current"]
+__all__ = ["AtLanding", "Check", "MustBlock", "Queue", "ScratchMemory", "current"]
 
 _TO_HOST = 2
 _WORDS = 256
+
+
+class AtLanding(Protocol):
+    """What is to be done once work has passed."""
+
+    def __call__(self) -> None:
+        """Does it. Raises what the work has failed with."""
+
+    def release(self) -> None:
+        """It is not to be done any more."""
 
 
 class MustBlock(Exception):
@@ -101,7 +112,7 @@ class Queue:
         self.captures = captures
         self.may_block = False  # whether what is being queued may wait here
         self.handle: int = runtime.streamCreateWithFlags(runtime.streamNonBlocking)
-        self.checks: list[Check] = []  # of the work that is being queued
+        self.checks: list[AtLanding] = []  # of the work that is being queued
         self._owns_memory = memory is None
         self.memory = memory or ScratchMemory(device)
         self._given = (0, 0)  # address and bytes of the workspace of what is being queued
@@ -141,7 +152,7 @@ class Queue:
     def failure_word(self) -> tuple[int, int]:
         """(number, address) of a 32-bit word that is 0 when the work begins."""
         words = self._words or self._make_words()
-        self._words_pinned = self._words_pinned or runtime.hostAlloc(4 * _WORDS, 0)
+        self._words_pinned = self._words_pinned or self.gpu.slots.take()
         if not self.free_words:
             # As many failures are looked for as there are words: the oldest will soon be known.
             raise MustBlock
@@ -175,6 +186,13 @@ class Queue:
         """What work that has passed left in a word."""
         return ctypes.c_uint32.from_address(self._words_pinned + 4 * number).value
 
+    def deliver(self, runs: Iterable[tuple[int, int, int]]) -> bool:
+        """Queues short copies (target, source, bytes) to the host; False where they are not."""
+        delivery = deliver(self.gpu.slots, self.handle, runs)
+        if delivery is not None:
+            self.checks.append(delivery)
+        return delivery is not None
+
     def run_checks(self) -> None:
         """Looks for failures of work that has passed."""
         checks, self.checks = self.checks, []
@@ -190,9 +208,10 @@ class Queue:
             give_back(self.memory.close)
         if not self.captures:
             self.memory.stream = None
-        if self._words_pinned:
-            give_back(runtime.freeHost, self._words_pinned)
         give_back(runtime.streamSynchronize, self.handle)
+        give_up(self.handle)
+        if self._words_pinned:
+            self.gpu.slots.give(self._words_pinned)
         if self.rows is not None:
             self.rows.close()
         give_back(runtime.streamDestroy, self.handle)

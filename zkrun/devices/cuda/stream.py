@@ -87,7 +87,8 @@ class CudaStream(Queue, Stream):
         self._error: BaseException | None = None
         self._closing = False
         self._advancing = False
-        self.landing = Landing(self._changed, self._stop, lambda: self._error)
+        self._events = device.events
+        self.landing = Landing(self._changed, self._events, self._stop, lambda: self._error)
         self._worker = threading.Thread(target=self._loop, name=name, daemon=True)
         try:
             self.landing.begin(clock, self.handle)
@@ -212,7 +213,7 @@ class CudaStream(Queue, Stream):
         marks: Sequence[Mark] = (),
     ) -> Flight:
         """Notes what the GPU was given, up to now, and lets an event follow it."""
-        cuda = self.landing.event()
+        cuda = self._events.take()
         runtime.eventRecord(cuda, self.handle)
         checks, self.checks = self.checks, []
         flight = Flight(kind, at, submitted, cuda, event, checks, marks)

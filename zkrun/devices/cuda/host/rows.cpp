@@ -31,6 +31,8 @@ struct KernelParameters {
 };
 static_assert(sizeof(KernelParameters) == 72);
 
+void* handle(uintptr_t value) { return reinterpret_cast<void*>(value); }
+
 // What the driver is asked for (CUDA driver API); each gives 0, or the number of an error.
 struct Driver {
   using LaunchKernel = int (*)(void*, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t,
@@ -50,8 +52,6 @@ struct Driver {
         set_node(reinterpret_cast<decltype(this->set_node)>(set_node)),
         launch_graph(reinterpret_cast<decltype(this->launch_graph)>(launch_graph)) {}
 };
-
-void* handle(uintptr_t value) { return reinterpret_cast<void*>(value); }
 
 // A view, or an address in its first eight bytes.
 using Value = std::array<uint8_t, view_bytes>;
