@@ -82,7 +82,7 @@ def parts(what: str, curves: Sequence[Curve]) -> Iterator[tuple[str, Measure]]:
     elif what == "streaming":
         from gpu_program_cases import streaming_cases
 
-        yield "programs/stream_array: 64 columns of so many elements", streaming_cases
+        yield "programs/stream_array: 128 columns of so many elements", streaming_cases
     else:
         from gpu_program_cases import splitting_cases
 

@@ -13,16 +13,15 @@ from gpu_table import Result
 from zkrun.devices.registry import describe_devices
 from zkrun.errors import RunFailed
 
-STREAMED = 20
-COLUMNS, PLACES, ITERATIONS = 64, 3, 3
 SPLIT = (22, 24)
 
 
 def streaming_cases(log: int, gpu: Literal["real", "virtual"] = "real") -> Iterator[Result]:
     """Each track alone, and all together against the slowest of them."""
-    if log != STREAMED:
+    if log != stream_array.LOG_COLUMN:
         return
-    walls = dict(stream_array.walls(log, COLUMNS, PLACES, ITERATIONS, gpu))
+    sizes = log, stream_array.COLUMNS, stream_array.PLACES, stream_array.ITERATIONS
+    walls = dict(stream_array.walls(*sizes, gpu))
     for track, wall in walls.items():
         yield Result(track, log, wall / 1e6)
     ratio = stream_array.against_slowest(walls)

@@ -38,6 +38,7 @@ TOGETHER = "all together"
 COSET = 7
 ELEMENT = 32  # bytes
 MOST = 1.1
+LOG_COLUMN, COLUMNS, PLACES, ITERATIONS = 20, 128, 6, 5  # of `measure`, unless told otherwise
 SHOWN = 16  # elements of each column in the result
 
 
@@ -161,10 +162,11 @@ def main() -> int:
     command.add_argument("--places", type=int, default=3, help="columns that the GPU holds")
     command.add_argument("--out", type=Path, default=ROOT / "programs" / "stream_array")
     command = commands.add_parser("measure", help="run it, and each track alone")
-    command.add_argument("--log-column", type=int, default=21, help="2^this elements a column")
-    command.add_argument("--columns", type=int, default=64)
-    command.add_argument("--places", type=int, default=3, help="columns that the GPU holds")
-    command.add_argument("--iterations", type=int, default=3)
+    text = "2^this elements a column"
+    command.add_argument("--log-column", type=int, default=LOG_COLUMN, help=text)
+    command.add_argument("--columns", type=int, default=COLUMNS)
+    command.add_argument("--places", type=int, default=PLACES, help="columns that the GPU holds")
+    command.add_argument("--iterations", type=int, default=ITERATIONS)
     command.add_argument("--gpu", choices=("real", "virtual"), default="real")
     args = parser.parse_args()
     if args.command == "build":
