@@ -9,7 +9,7 @@ __all__ = ["DEFAULT_RATES"]
 DEFAULT_RATES = Rates(
     name="H200, PCIe 5, a server's CPU",
     multiplications={
-        ("gpu", "scalar"): 45e9,
+        ("gpu", "scalar"): 58e9,
         ("gpu", "base"): 29e9,
         ("cpu", "scalar"): 2e9,
         ("cpu", "base"): 1e9,
