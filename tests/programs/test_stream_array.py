@@ -114,7 +114,7 @@ def test_any_legal_schedule_and_the_sanitizer(script: ModuleType, tmp_path: Path
 
 def test_measure_compares_the_tracks_with_the_whole(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPTS / "stream_array.py"), "measure", "--gpu", "virtual"]
-    sizes = ["--log-column", "4", "--columns", "6", "--iterations", "1"]
+    sizes = ["--log-column", "4", "--columns", "6", "--places", "3", "--iterations", "1"]
     done = subprocess.run(
         command + sizes, capture_output=True, text=True, check=False, env=environment(tmp_path)
     )
