@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import pytest
 from fake_streams import Setting, join, opened, until
@@ -285,3 +288,43 @@ def test_a_gpu_is_lost_between_two_runs() -> None:
         for ask in (lambda: gpu.free(block), lambda: gpu.allocate(100, None), gpu.restart):
             with pytest.raises(RunFailed, match="the GPU failed: cudaError 700"):
                 ask()
+
+
+def test_a_call_of_the_driver_fails_while_a_gpu_or_a_stream_is_opened() -> None:
+    """Whichever it is, nothing is left of what was opened."""
+    with opened() as setting:
+        from zkrun.devices.cuda import events
+        from zkrun.devices.cuda.device import CudaDevice
+
+        events._READY = 3  # for the next GPU
+        driver, gpu = setting.driver, setting.gpus[0]
+
+        def there() -> tuple[int, int, int, int]:
+            alive = sum(not event.destroyed for event in driver.events.values())
+            return len(driver.streams), alive, len(driver.memory), len(gpu.events._spare)
+
+        def opens(what: Callable[[], Any], failing: int) -> bool:
+            """Whether that needs no more calls than those before the one that fails."""
+            calls = 0
+
+            def before(name: str) -> None:
+                nonlocal calls
+                if threading.current_thread() is threading.main_thread():
+                    calls += 1
+                    driver.failing = {name: LOST} if calls == failing else {}
+
+            driver.before = before
+            opened = None
+            with suppress(RunFailed):
+                opened = what()
+            driver.before, driver.failing = lambda name: None, {}
+            if opened is not None:
+                opened.close()
+            return calls < failing
+
+        for what in (lambda: CudaDevice("gpu:0", 0), lambda: setting.stream(held=False)):
+            opened_before, failing = there(), 1
+            while not opens(what, failing):
+                assert there() == opened_before
+                failing += 1
+            assert failing > 3

@@ -144,11 +144,11 @@ def test_each_call_queues_what_it_was_given() -> None:
 
 def test_rows_of_one_kernel_take_turns() -> None:
     """Whether they have the same arguments as before, or others, or more of them."""
-    with nodes({1: (8,), 2: (16,), 3: (4000, 8)}) as model:
+    with nodes({1: (8,), 2: (16,), 3: (4088, 8)}) as model:
         given, step, make = model.rows.Given, model.rows.Step, model.rows.Steps
         first = make([step(1, (7, 1), 32, [given(0, 0)])], 1)
         second = make([step(2, (4, 1), 64, [[given(0, 0), 1]])], 1)
-        third = make([step(3, (1, 1), 64, [bytes(3968) + bytes(range(32)), given(0, 3)], 48)], 1)
+        third = make([step(3, (1, 1), 64, [bytes(4056) + bytes(range(32)), given(0, 3)], 48)], 1)
         for turn in range(3):
             first.queue_on(model.queue, (turn,))
             second.queue_on(model.queue, (50,))
@@ -158,7 +158,7 @@ def test_rows_of_one_kernel_take_turns() -> None:
         for turn in range(3):
             expected.append((1, 7, 32, 0, (number(turn),)))
             expected += [(2, 4, 64, 0, (number(50) + number(1),))] * 2
-            long = bytes(3968) + bytes(range(32))
+            long = bytes(4056) + bytes(range(32))
             expected.append((3, 1, 64, 48, (long, number(turn and turn + 3))))
         assert model.ran == expected
         assert len(model.graphs) == 2

@@ -42,17 +42,22 @@ def test_work_lands_though_nobody_waits() -> None:
             stream.run(at, setting.kernel())
         until(lambda: len(setting.spans[stream]) == count)
         assert setting.told(stream) == list(range(count))
+        created = setting.driver.created["events"]
         for at in range(count):
-            stream.run(at, setting.kernel())
-            if at % 500 == 0:
+            stream.run(2 * at, setting.kernel())
+            stream.record(2 * at + 1, setting.event())
+            if at % 100 == 0:
                 stream.synchronize()
-        assert setting.driver.created["events"] < count + 100  # they are used again
+        assert setting.driver.created["events"] < created + 100  # they are used again
 
 
 def test_who_queues_never_waits_for_the_gpu() -> None:
     with opened() as setting:
-        stream = setting.stream()
-        for at in range(1000):
+        stream, created = setting.stream(), setting.driver.created["events"]
+        for at in range(200):
+            stream.run(at, setting.kernel())
+        assert setting.driver.created["events"] == created  # there are that many from the start
+        for at in range(200, 1000):
             stream.run(at, setting.kernel())
         assert setting.driver.misuse == []
         setting.driver.release()
@@ -197,6 +202,8 @@ def test_times_when_the_clocks_of_host_and_gpu_differ() -> None:
             stream.run(3 * turn + 1, setting.blocking(lambda: None))
             stream.run(3 * turn + 2, setting.kernel())
             stream.synchronize()
+            base = stream.landing.times.base
+            assert base not in setting.gpus[0].events._spare  # where others would record it
         assert setting.told(stream) == list(range(12))
 
 
@@ -233,7 +240,7 @@ def test_closing_with_work_in_flight() -> None:
                 event.wait()
 
 
-def test_an_event_is_looked_at_while_its_stream_closes() -> None:
+def test_an_event_is_looked_at_while_its_gpu_closes() -> None:
     """Its CUDA event is there as long as a thread may look at it."""
     with opened() as setting:
         stream, event, driver = setting.stream(), setting.event(), setting.driver
@@ -252,10 +259,11 @@ def test_an_event_is_looked_at_while_its_stream_closes() -> None:
         watcher.start()
         assert looks.wait(GUARD)
         driver.release()
-        closing = threading.Thread(target=stream.close)
+        closing = threading.Thread(target=setting.gpus[0].close)
         closing.start()
-        until(lambda: not any(driver.streams[h].held for h in driver.streams))
         until(lambda: stream.handle not in driver.streams)
+        closing.join(0.05)
+        assert closing.is_alive()
         assert not any(one.destroyed for one in driver.events.values())
         goes_on.set()
         join([*threads, closing])

@@ -62,7 +62,7 @@ class Landing:
         self._changed = changed
         self._events = events
         self._stop, self._error = stop, error
-        self._held: list[int] = []  # events that others wait for, or that are measured from
+        self._held: list[int] = []  # events that times are, or were, measured from
         self._watchers: set[object] = set()  # threads that look at events
         self._never_checked = 0  # flights with checks since the stream has failed
         self.flights: deque[Flight] = deque()
@@ -180,7 +180,8 @@ class Landing:
             _shared.unchecked -= bool(flight.checks)
         else:
             self._never_checked += bool(flight.checks)
-        if flight.kind == "record" or flight.cuda == self.times.base:
+        # Who is to wait for it from now on finds that it has completed, and asks no GPU.
+        if flight.cuda == self.times.base:
             self._held.append(flight.cuda)
         else:
             self._events.give([flight.cuda])

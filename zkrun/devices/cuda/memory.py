@@ -39,13 +39,13 @@ class DevicePool:
         self._lock = threading.Lock()
         self._live: dict[int, tuple[int, bool]] = {}  # address -> bytes, whether workspace
         self._kept: dict[int, deque[int]] = {}  # by bytes, what the run before had to its end
-        self.stream: int = runtime.streamCreateWithFlags(runtime.streamNonBlocking)
         pool = runtime.deviceGetDefaultMemPool(device)
         runtime.memPoolSetAttribute(pool, runtime.cudaMemPoolAttrReleaseThreshold, 2**64 - 1)
         # No block may wait for work of another stream: a fresh one is used on any, at once.
         runtime.memPoolSetAttribute(pool, runtime.cudaMemPoolReuseAllowInternalDependencies, 0)
         _let_peers_reach(pool, device)
         self._pool = pool
+        self.stream: int = runtime.streamCreateWithFlags(runtime.streamNonBlocking)
 
     def allocate(self, nbytes: int, workspace: bool = True) -> int:
         """The address of a fresh block. ResourceLimit where none is left.

@@ -48,7 +48,7 @@ class _Recording:
 
     flight: Flight | None = None
     waiters: list[CudaStream] = field(default_factory=list)
-    stream: CudaStream | None = None  # keeps what owns the CUDA event
+    stream: CudaStream | None = None  # which the flight is on
 
 
 @dataclass(slots=True, eq=False)
