@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import os
 import random
+import select
+import struct
+import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -165,6 +171,27 @@ def test_rows_of_one_kernel_take_turns() -> None:
         assert model.sets == 9
 
 
+def test_kernels_that_are_given_nothing_take_turns_too() -> None:
+    with nodes({1: (8,), 2: (8,)}) as model:
+        step, given, make = model.rows.Step, model.rows.Given, model.rows.Steps
+        first = make([step(1, (1, 1), 32, [1]), step(2, (2, 1), 32, [given(0, 0)])], 1)
+        second = make([step(2, (3, 1), 32, [given(0, 0)]), step(1, (4, 1), 64, [4], 9)], 1)
+        for turn in range(3):
+            first.queue_on(model.queue, (50 + turn,))
+            second.queue_on(model.queue, (60,))
+        assert model.ran == [
+            ran
+            for turn in range(3)
+            for ran in (
+                (1, 1, 32, 0, (number(1),)),
+                (2, 2, 32, 0, (number(50 + turn),)),
+                (2, 3, 32, 0, (number(60),)),
+                (1, 4, 64, 9, (number(4),)),
+            )
+        ]
+        assert len(model.graphs) == 2
+
+
 def test_what_fits_in_no_row_is_launched_by_itself() -> None:
     with nodes({1: (4104,), 2: (32,)}) as model:
         given, step = model.rows.Given, model.rows.Step
@@ -210,6 +237,18 @@ def test_values_that_the_kernels_do_not_take(values: tuple[object, ...]) -> None
         assert model.ran == []
         in_row.queue_on(model.queue, (view(1), 1))
         assert model.ran == [(1, 1, 32, 0, (view(1), number(1)))]
+
+
+@pytest.mark.parametrize("unused", [b"", view(1), -1, None])
+def test_values_that_no_kernel_takes(unused: object) -> None:
+    """They may be anything: the same values may be given to other kernels."""
+    with nodes({1: (8,), 2: (5000,)}) as model:
+        step, given, made = model.rows.Step, model.rows.Given, list[Any]()
+        kernel = step(1, (1, 1), 32, [given(1, 0)])
+        for others in ([], [step(2, (1, 1), 32, [bytes(5000)])]):
+            made.append(model.rows.Steps([kernel, *others], 3))
+            made[-1].queue_on(model.queue, (unused, 7, unused))
+        assert [ran[4] for ran in model.ran if ran[0] == 1] == [(number(7),)] * 2
 
 
 def test_nodes_that_could_not_be_set_are_set_again() -> None:
@@ -262,6 +301,83 @@ def test_a_graph_that_cannot_be_uploaded(status: int) -> None:
             steps.queue_on(model.queue, (value,))
         assert [ran[4] for ran in model.ran] == [(number(value),) for value in range(20)]
         assert len(model.graphs) == (0 if status == 2 else 2)
+
+
+@pytest.mark.parametrize("status", [2, 999])
+@pytest.mark.parametrize("name", ["create", "add", "graphInstantiate"])
+def test_a_graph_that_cannot_be_made(name: str, status: int) -> None:
+    """Nothing of it is left, and the kernels are launched one by one."""
+    with nodes({1: (8,)}) as model:
+
+        def fail(*_: object) -> None:
+            raise model.runtime.CUDARuntimeError(status)
+
+        setattr(model.runtime if name == "graphInstantiate" else model, name, fail)
+        kernels = [model.rows.Step(1, (1, 1), 32, [model.rows.Given(0, i)]) for i in range(2)]
+        steps = model.rows.Steps(kernels, 1)
+        for value in range(1, 20):
+            steps.queue_on(model.queue, (value,))
+        assert [ran[4] for ran in model.ran] == [
+            (number(value + i),) for value in range(1, 20) for i in range(2)
+        ]
+        assert model.graphs == {}
+
+
+@pytest.mark.parametrize("in_row", [True, False])
+def test_a_launch_that_fails(in_row: bool) -> None:
+    """Nothing behind it is queued."""
+    with nodes({1: (8,), 2: (5000,)}) as model:
+        kernels = [model.rows.Step(1, (1, 1), 32, [number(i)]) for i in range(3)]
+        if not in_row:
+            kernels.append(model.rows.Step(2, (1, 1), 32, [bytes(5000)]))
+        steps = model.rows.Steps(kernels, 0)
+        launch_kernel, model.launch_graph = model.launch_kernel, lambda graph, stream: 700
+
+        def fail_once(kernel: Kernel, stream: int) -> int:
+            return 701 if len(model.ran) == 1 else launch_kernel(kernel, stream)
+
+        model.launch_kernel = fail_once
+        launches = [lambda: steps.queue_on(model.queue, ())]
+        if not in_row:
+            launches.append(lambda: model.rows.launch(kernels, (), STREAM))
+        for launch in launches:
+            model.ran.clear()
+            with pytest.raises(model.runtime.CUDARuntimeError) as caught:
+                launch()
+            assert caught.value.status == (700 if in_row else 701)
+            assert len(model.ran) == (0 if in_row else 1)
+
+
+def test_kernels_and_rows_that_do_not_go_together() -> None:
+    """Rather than to write into what is not theirs, they say so."""
+    with nodes({1: (40,)}) as model:
+        rows = model.rows._rows
+
+        def kernels(count: int) -> Any:
+            made = rows.Kernels(2)
+            for _ in range(count):
+                made.add(1, 1, 1, 32, 0, bytes(40), [0], None)
+            return made
+
+        row = rows.Row(model.rows._driver(), kernels(2))
+        row.executable = model.runtime.graphInstantiate(row.graph)
+        for count in (0, 1, 3):
+            with pytest.raises(ValueError, match="another number of kernels"):
+                row.queue(kernels(count), (1, 1), STREAM)
+        assert model.ran == []
+        assert row.queue(kernels(2), (1, 1), STREAM) == 0
+        for number_, start, plus in ((0, 9, None), (0, 33, 0), (1, 1000, 0)):
+            with pytest.raises(ValueError, match="there is no place"):
+                kernels(2).give(number_, start, plus)
+        with pytest.raises(ValueError, match="there is no place"):
+            kernels(0).give(0, 0, 0)
+        with pytest.raises(IndexError):
+            kernels(1).give(2, 0, 0)
+        for first, second in ((None, 0), (0, None)):
+            made = kernels(1)
+            made.give(0, 0, first)
+            with pytest.raises(ValueError, match="a view and an address"):
+                made.give(0, 0, second)
 
 
 def test_nodes_that_could_not_get_other_kernels_get_their_own_again() -> None:
@@ -334,3 +450,43 @@ def test_kernels_stay_as_long_as_the_steps_that_queue_them() -> None:
         assert gone() is not None
         steps.queue_on(model.queue, ())
         assert len(model.ran) == 1
+
+
+def test_others_run_while_the_driver_waits() -> None:
+    """It does where it is far ahead of the GPU. In its place are functions of C that wait."""
+    with nodes({}) as model:
+        libc, most = ctypes.CDLL(None), 10  # seconds
+        create = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint32)(lambda *_: 0)
+        poll, create_graph, wait = (
+            ctypes.cast(function, ctypes.c_void_p).value or 0
+            for function in (libc.poll, create, libc.sem_timedwait)
+        )
+        driver = model.rows._rows.Driver(poll, create_graph, 0, 0, wait)
+
+        readable, writable = os.pipe()
+        wanted = ctypes.create_string_buffer(struct.pack("<ihh", readable, select.POLLIN, 0))
+        kernel, nothing = model.rows._rows.Kernels(0), model.rows._rows.Kernels(0)
+        kernel.add(ctypes.addressof(wanted), 1, 1000 * most, 1, 0, b"", [], None)
+
+        semaphore, row = ctypes.create_string_buffer(32), model.rows._rows.Row(driver, nothing)
+        assert libc.sem_init(semaphore, 0, 0) == 0
+        row.executable = ctypes.addressof(semaphore)
+        until = ctypes.create_string_buffer(struct.pack("<2q", int(time.time()) + 3 * most, 0))
+
+        for call, goes_on, expected in (
+            (lambda: kernel.launch(driver, (), 0), lambda: os.write(writable, b"1"), 1),
+            (
+                lambda: row.queue(nothing, (), ctypes.addressof(until)),
+                lambda: libc.sem_post(semaphore),
+                0,
+            ),
+        ):
+            found = list[int]()
+            thread = threading.Thread(target=lambda call=call, found=found: found.append(call()))
+            thread.start()
+            time.sleep(0.05)  # it calls meanwhile
+            goes_on()
+            thread.join()
+            assert found == [expected]  # it has not waited in vain
+        os.close(readable)
+        os.close(writable)

@@ -41,7 +41,7 @@ class Kernels:
     def launch(self, driver: Driver, values: Values, stream: int) -> int:
         """Queues the kernels one by one. 0, or the number of the driver's error.
 
-        TypeError or ValueError where the values are not what the kernels take.
+        TypeError, ValueError or OverflowError where the values are not what the kernels take.
         """
 
 class Row:
@@ -61,5 +61,5 @@ class Row:
     def queue(self, kernels: Kernels, values: Values, stream: int) -> int:
         """Queues as many kernels as there are nodes. 0, or the number of the driver's error.
 
-        TypeError or ValueError where the values are not what the kernels take.
+        TypeError, ValueError or OverflowError where the values are not what the kernels take.
         """

@@ -68,12 +68,12 @@ def deliver(
 
 def awaited(runs: Iterable[tuple[int, int]]) -> bool:
     """Whether something is still to come to any of these (address, bytes)."""
-    deliveries = tuple(_open)
+    deliveries = _open.copy()  # of one piece, for other threads change it
     return any(one.overlaps(*run) for run in runs for one in deliveries)
 
 
 def give_up(stream: int) -> None:
     """Nothing will land on a stream any more, whose work has passed."""
-    for delivery in tuple(_open):
+    for delivery in _open.copy():
         if delivery.stream == stream:
             delivery.release()

@@ -129,8 +129,7 @@ class Steps:
             status = row.queue(self.kernels, values, queue.handle)
         else:
             status = self.kernels.launch(_driver(), values, queue.handle)
-        if status:
-            raise runtime.CUDARuntimeError(status)
+        _check(status)
 
 
 def launch(steps: Sequence[Step], values: Values, stream: int) -> None:
@@ -207,7 +206,7 @@ def _make(steps: Steps) -> _rows.Row | None:
     try:
         row = _rows.Row(_driver(), steps.kernels)
         _instantiate(row)
-    except (runtime.CUDARuntimeError, OSError):
+    except runtime.CUDARuntimeError:
         return None  # then kernels are launched one by one
     return row
 
