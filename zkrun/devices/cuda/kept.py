@@ -39,7 +39,7 @@ def kept_memory(device: CudaDevice, queue: Queue, of_what: tuple[object, ...], n
     There is none where much is kept already, or where no memory is left.
     """
     found = queue.memory.kept.get(of_what)
-    if found:
+    if found is not None:
         return found
     with _lock:
         all_kept = device.plans.setdefault(_KEY, {})
@@ -55,6 +55,7 @@ def kept_memory(device: CudaDevice, queue: Queue, of_what: tuple[object, ...], n
         try:
             address = device.pool.allocate(nbytes)
         except ResourceLimit:
+            queue.memory.kept[of_what] = 0  # to ask again would wait for the whole GPU each time
             return 0
         # Not on the queue, which may only be recording what is to be done again and again.
         runtime.memsetAsync(address, NO_POINT, nbytes, device.pool.stream)
