@@ -78,8 +78,10 @@ class CudaDevice(Device):
             self.pool = DevicePool(index, self.account)
             try:
                 self.events.make_ready()
+                self.slots.make_ready()
                 self._immediate = Queue(self)
             except BaseException:
+                self.slots.close()
                 self.events.close()
                 self.pool.close()
                 raise

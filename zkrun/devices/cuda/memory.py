@@ -208,13 +208,17 @@ class PinnedSlots:
         self._batches: list[int] = []
         self._free: list[int] = []
 
+    def make_ready(self) -> None:
+        """Has some before they are needed."""
+        start = runtime.hostAlloc(SLOT * _SLOTS, 0)
+        self._batches.append(start)
+        self._free += [start + SLOT * number for number in range(_SLOTS)]
+
     def take(self) -> int:
         """The address of one, which belongs to the caller."""
         with self._lock:
             if not self._free:
-                start = runtime.hostAlloc(SLOT * _SLOTS, 0)
-                self._batches.append(start)
-                self._free = [start + SLOT * number for number in range(_SLOTS)]
+                self.make_ready()
             return self._free.pop()
 
     def give(self, address: int) -> None:
