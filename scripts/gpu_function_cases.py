@@ -54,6 +54,7 @@ def function_cases(curve: Curve, log: int) -> Iterator[Result]:
     with closing(CudaDevice("gpu:0", 0)) as gpu:
         a, b, c, d = (elements(gpu, n, curve) for _ in range(4))
         powers, x, y = elements(gpu, 256, curve), scalar(gpu), scalar(gpu)
+        looked_up = random_rows(gpu, a)
         cases: list[tuple[str, str, dict[str, Any], list[Data], list[Data]]] = [
             ("poly_add", "poly_add", {}, [c], [a, b]),
             ("poly_sub", "poly_sub", {}, [c], [a, b]),
@@ -69,7 +70,7 @@ def function_cases(curve: Curve, log: int) -> Iterator[Result]:
             ("kate_division", "kate_division", {}, [c], [a, x]),
             ("scan_mul", "scan_mul", {}, [c], [a, x]),
             ("batch_invert", "batch_invert", {}, [b], []),
-            ("permute", "permute", {"usable": n}, [c, d], [a, a]),
+            ("permute", "permute", {"usable": n}, [c, d], [looked_up, a]),
         ]
         for label, name, params, mutable, immutable in cases:
             call = resolved(curve, name, params, mutable, immutable)
@@ -80,6 +81,15 @@ def function_cases(curve: Curve, log: int) -> Iterator[Result]:
             floor = max(cost.bytes / copied, cost.multiplications / multiplied)
             needed, judged = gpu_limits.needed_share(name), log >= gpu_limits.LARGE
             yield Result(label, log, taken, "ms", floor / taken, needed, judged)
+
+
+def random_rows(gpu: CudaDevice, table: Data) -> Data:
+    """As many rows of a table as it has, of which some come several times and some never."""
+    rows = place(gpu, ScalarArray(table.length))
+    elements = np.frombuffer(gpu.read(table), dtype=np.uint64).reshape(-1, 4)
+    drawn = np.random.default_rng(1).integers(table.length, size=table.length)
+    gpu.write(rows, elements[drawn].tobytes())
+    return rows
 
 
 @cache
