@@ -11,11 +11,13 @@ import pytest
 from gpu_values import LAYOUTS, agree, array, both_curves, images, opened, outcome
 
 from zkrun.algebra.curves import Curve
-from zkrun.devices.cuda.permute_plan import SHORT
+from zkrun.devices.cuda.permute_plan import SHORT, plan_permutation
 from zkrun.devices.cuda.sources import sources
 
 pytestmark = pytest.mark.gpu
 
+BUCKETED = (1 << 18) + 1  # rows, from which on there are buckets
+MOST_IN_CELL = 64  # elements of a bucket that are compared with each other
 LONGEST_RUN = 16  # of records with equal keys that are put in order where they are
 SIZES = sorted(
     {1, 2, 3, 31, 32, 33, 255, 256, 257}
@@ -145,6 +147,68 @@ def test_a_value_that_is_missing(curve: Curve) -> None:
                     agree(devices, curve, "permute", params, outs, ins)
                     text = outcome(devices["gpu:0"], curve, "permute", params, outs, ins)
                     assert text[0].endswith(b"row %d is not in the table" % min(rows))
+
+
+def spread_tables(curve: Curve, n: int, source: random.Random) -> Iterator[list[int]]:
+    """Of n values that fill buckets evenly, or nearly so."""
+    r = curve.r
+    drawn = [source.randrange(r) for _ in range(n)]
+    yield [*drawn[2:], 0, r - 1]
+    yield (drawn[: n // 2] * 3)[:n]  # twice each
+    yield [v + d for v in drawn[: n // 2 + 1] for d in (0, -1)][:n]  # two that only the end tells
+    for many in (MOST_IN_CELL - 4, MOST_IN_CELL + 1):  # in one cell, and a bit too many for it
+        yield [drawn[0] + i for i in range(many)] + drawn[many:]
+    yield [v >> 1 for v in drawn]  # buckets are too full, or empty
+
+
+@both_curves
+def test_values_that_are_spread_evenly(curve: Curve) -> None:
+    """In buckets of neighbouring values, as far as they can be."""
+    source = random.Random(7)
+    assert f"most_in_cell = {MOST_IN_CELL};" in sources()["permute_buckets.cuh"]
+    n = BUCKETED
+    assert plan_permutation(n).buckets > plan_permutation(n - 1).buckets == 0
+    more = images(curve, 77, 8)  # rows that are not used
+    with opened("cpu", "gpu:0") as devices:
+        outs = [array(images(curve, n + 77, 8)), array(images(curve, n + 77, 9))]
+        for table in spread_tables(curve, n, source):
+            source.shuffle(table)
+            items = {value: image([value], curve) for value in table}
+            whole = table[:]
+            source.shuffle(whole)
+            in_order = sorted(table)
+            for inputs in (
+                whole,
+                source.choices(table, k=n),
+                source.choices(in_order[: n * 9 // 10], k=n),
+                source.choices(in_order[: n // 2], k=n),
+                whole[n // 50 :] + [table[5]] * (n // 50),
+                [*whole[1000:], *[table[5]] * 20, *whole[20:1000]],
+            ):
+                ins = [
+                    array(b"".join([*map(items.__getitem__, values), more]))
+                    for values in (inputs, table)
+                ]
+                agree(devices, curve, "permute", {"usable": n}, outs, ins, "wrapped slice")
+
+
+@both_curves
+def test_a_value_that_is_missing_in_a_bucket(curve: Curve) -> None:
+    source = random.Random(8)
+    table = [source.randrange(curve.r) & ~1 for _ in range(BUCKETED)]
+    inputs = source.choices(table, k=len(table))
+    outs = [array(bytes(32 * len(table)))] * 2
+    rows = array(image(table, curve))
+    with opened("cpu", "gpu:0") as devices:
+        for missing in ([BUCKETED - 1], [5000, 70000]):
+            asked = inputs[:]
+            for row in missing:
+                asked[row] += 1
+            ins = [array(image(asked, curve)), rows]
+            params = {"usable": len(table)}
+            agree(devices, curve, "permute", params, outs, ins)
+            text = outcome(devices["gpu:0"], curve, "permute", params, outs, ins)
+            assert text[0].endswith(b"row %d is not in the table" % min(missing))
 
 
 @both_curves

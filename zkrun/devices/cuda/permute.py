@@ -1,4 +1,4 @@
-"""halo2's lookup permutation: permute.cuh, and the sort in sort.cuh and sort_runs.cuh."""
+"""halo2's lookup permutation: permute.cuh, and what it includes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from cupy.cuda import runtime
 
 from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, view
 from zkrun.devices.cuda.permute_plan import (
+    MOST_BUCKETS,
     MOST_ROWS,
     SORT_STATES,
     Layout,
@@ -32,6 +33,10 @@ _SORT_BLOCKS = 2  # on a multiprocessor
 _RUN_THREADS, _RUN_RECORDS, _RUN_BLOCKS = 256, 8, 512  # as in sort_runs.cuh; at most
 _MATCH_THREADS = 256  # as in permute.cuh
 _PLACE_BLOCKS = 8  # on a multiprocessor, at most
+_CHUNK_BLOCKS, _CHUNK_THREADS = 2 * 128, 512  # as in permute_buckets.cuh
+_SUM_BUCKETS, _SUM_THREADS, _FILL_THREADS, _FILL_RUN = 128, 512, 256, 2  # likewise
+_BUCKET_THREADS, _BUCKET_SHARED = 320, 68608  # likewise; bytes
+_PLACED = 12  # where the state says whether buckets have done the work, in bytes
 
 
 def permute(call: Call, device: CudaDevice) -> Launch:
@@ -41,7 +46,9 @@ def permute(call: Call, device: CudaDevice) -> Launch:
     layout = plan_permutation(n)
     found = kernels(permutation_unit(call.curve))
     processors = int(cupy.cuda.Device().attributes["MultiProcessorCount"])
-    steps = Steps(list(_in_order(found, n, layout, processors)), 6)
+    scale = (layout.buckets << 32) // (1 + (call.curve.r >> 224))
+    inside = [*_in_buckets(found, n, layout, scale)] if layout.buckets else []
+    steps = Steps([*inside, *_in_order(found, n, layout, processors)], 6)
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         if not n:
@@ -53,6 +60,24 @@ def permute(call: Call, device: CudaDevice) -> Launch:
         queue.fail_if_set(number, _missing)
 
     return launch
+
+
+def _in_buckets(found: Mapping[str, Kernel], n: int, layout: Layout, scale: int) -> Iterator[Step]:
+    """Of the same values. Where they are spread evenly, nothing is left for `_in_order` to do."""
+    job: list[Part] = [*map(Given, range(4))]
+    for offset in (layout.records, layout.taken, _PLACED, layout.bucket_state):
+        job.append(Given(4, offset))
+    job += [n, layout.buckets, scale]
+    count, sort, shared = found["count_chunks"], found["sort_buckets"], _BUCKET_SHARED
+    count.allow_shared(4 * MOST_BUCKETS)
+    sort.allow_shared(shared)
+    sums = 2 * blocks(layout.buckets, _SUM_BUCKETS)
+    fill = 2 * blocks(n, _FILL_THREADS * _FILL_RUN)
+    yield count.step(_CHUNK_BLOCKS, _CHUNK_THREADS, job, shared=4 * layout.buckets)
+    yield found["sum_chunks"].step(sums, _SUM_THREADS, job)
+    yield found["fill_buckets"].step(fill, _FILL_THREADS, job)
+    yield sort.step(layout.buckets, _BUCKET_THREADS, job, shared=shared)
+    yield found["place_left_of_buckets"].step(layout.buckets, _BUCKET_THREADS, job)
 
 
 def _in_order(

@@ -140,7 +140,11 @@ def inversion_unit(curve: Curve) -> Unit:
 def permutation_unit(curve: Curve) -> Unit:
     """The kernels of permute.cuh and what it includes, over the curve's scalar field."""
     field = field_type(curve, "scalar")
-    kernels = [(name, f"{name}<{field}>") for name in ("list_alike", "order_runs", "place_left")]
+    names = (
+        *("count_chunks", "sum_chunks", "fill_buckets", "sort_buckets", "place_left_of_buckets"),
+        *("list_alike", "order_runs", "place_left"),
+    )
+    kernels = [(name, f"{name}<{field}>") for name in names]
     for length in ("short", "long"):
         for name, run in (
             *(("sort_by_keys", "sort_run"), ("sort_by_integers", "sort_run")),

@@ -5,20 +5,15 @@
 
 namespace zkrun {
 
-// By a warp: how many of sorted records have keys below `key`, or up to it.
-__device__ __forceinline__ uint32_t count_keys(const uint64_t* records, uint32_t count,
-                                               uint32_t key, bool up_to) {
+// By a warp: how many of `count` places count, which those do that come first.
+template <class Counts>
+__device__ __forceinline__ uint32_t count_first(uint32_t count, Counts counts) {
   const uint32_t lane = threadIdx.x % 32;
   uint32_t low = 0, high = count;  // the answer is between them
   while (low < high) {
     const uint32_t step = (high - low + 31) / 32;
     const uint32_t place = low + lane * step;  // below 2^31 + 2^31
-    bool counts_too = false;
-    if (place < high) {
-      const uint32_t other = key_of(records[place]);
-      counts_too = other < key || (up_to && other == key);
-    }
-    const uint32_t many = __popc(__ballot_sync(~0u, counts_too));
+    const uint32_t many = __popc(__ballot_sync(~0u, place < high && counts(place)));
     if (many == 0) return low;
     const uint32_t last = low + (many - 1) * step;  // counts, and the next one looked at does not
     if (last + step < high) high = last + step;

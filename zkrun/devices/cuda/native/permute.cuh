@@ -8,6 +8,7 @@
 
 #include "listing.cuh"
 #include "lookup_table.cuh"
+#include "permute_buckets.cuh"
 #include "sort.cuh"
 #include "sort_runs.cuh"
 #include "whole_sectors.cuh"
@@ -22,8 +23,9 @@ inline constexpr int match_keys = 4096;  // of the table, that a block keeps
 // 0 to begin with.
 struct PermutationState {
   uint32_t tickets[3];  // of sort_by_keys, sort_by_integers, list_rows
+  uint32_t placed;      // whether buckets have done all of the work
   uint32_t repeats;     // how many rows of a' repeat the one before
-  uint32_t padding[12];
+  uint32_t padding[11];
   SortState sorts[2];
 };
 static_assert(sizeof(PermutationState) - sizeof(SortState[2]) == 64, "as launches say");
@@ -60,6 +62,7 @@ __global__ void __launch_bounds__(match_threads, 4) match_rows(const Permutation
   __shared__ uint32_t keys[match_keys];
   __shared__ uint32_t bounds[2];
   const Sorting<F>& sorting = job.sorting;
+  if (sorting.placed()) return;
   const uint32_t count = static_cast<uint32_t>(sorting.count);
   const uint32_t start = blockIdx.x * tile_rows, warp = threadIdx.x / 32;
   const uint32_t lane = threadIdx.x % 32;
@@ -68,7 +71,10 @@ __global__ void __launch_bounds__(match_threads, 4) match_rows(const Permutation
   if (warp < 2) {
     const uint32_t limit = count - start < tile_rows ? count - start : tile_rows;
     const uint32_t key = key_of(records[warp == 0 ? start : start + limit - 1]);
-    const uint32_t bound = count_keys(table.records, count, key, warp == 1);
+    const uint32_t bound = count_first(count, [&](uint32_t place) {
+      const uint32_t other = key_of(table.records[place]);
+      return other < key || (warp == 1 && other == key);
+    });
     if (threadIdx.x % 32 == 0) bounds[warp] = bound;
   }
   __syncthreads();

@@ -241,6 +241,7 @@ __device__ __forceinline__ void sort_in_phases(const Sorting<F>& job) {
 
 template <class F, int run>
 __global__ void __launch_bounds__(sort_threads, 2) sort_by_keys(const Sorting<F> job) {
+  if (job.placed()) return;
   sort_in_phases<run, false>(job);
 }
 

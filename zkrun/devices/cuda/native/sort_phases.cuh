@@ -41,7 +41,7 @@ struct Sorting {
   uint64_t* records;      // two buffers of `count` for the input, two for the table
   uint32_t* statuses;     // of tiles, likewise
   unsigned char* taken;   // which records of the table are; none to begin with
-  uint32_t* tickets;      // for either sort
+  uint32_t* tickets;      // for either sort, and one more; then whether there is nothing to do
   uint64_t count, tile;   // records: all, and those of a tile
 
   __device__ __forceinline__ DeviceView<F> elements(uint32_t array) const {
@@ -50,6 +50,7 @@ struct Sorting {
   __device__ __forceinline__ uint64_t* buffer(uint32_t array, uint32_t which) const {
     return records + (2 * array + which % 2) * count;
   }
+  __device__ __forceinline__ bool placed() const { return tickets[3] != 0; }
   __device__ __forceinline__ uint32_t tiles() const {
     return static_cast<uint32_t>((count + tile - 1) / tile);
   }
