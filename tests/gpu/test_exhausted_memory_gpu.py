@@ -122,7 +122,8 @@ def test_the_driver_refuses_from_some_point_on(
     monkeypatch.setattr(runtime, name, limited)
     assert run() == expected
     points, ended = state["count"], 0
-    for point in range(1, points + 1):
+    # Many of one kind are made before the run, where one is like another.
+    for point in sorted({*range(1, points + 1)[:8], *range(1, points + 1)[-16:]}):
         state |= {"count": 0, "from": point}
         with contextlib.suppress(ResourceLimit):
             ended += 1
