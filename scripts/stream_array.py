@@ -5,10 +5,11 @@
     stream_array.py measure    runs it at a size that keeps a large GPU busy, and each track alone
 
 The array holds columns of a proof, each the values of a polynomial p on a domain. They go to the
-GPU one by one (track ToGpu), where an inverse transform, one onto a coset, a gate of degree 5 and
-the way back give the coefficients of p^5 mod X^n − g^n (track Gpu), and these come back (track
-FromGpu). Each track has a stream. The GPU holds a few columns only, in its arena: `memory` of the
-program says how many bytes. A column is brought as soon as the one that had its place has left.
+GPU one by one (track ToGpu), which finds the coefficients of the quotient of p² by X^n − 1 (track
+Gpu), and these come back (track FromGpu). Each track has a stream. With p² = q·X^n + r, the squares
+on the domain give q + r, those on its coset g^n·q + r, and their difference gives q: four
+transforms. The GPU holds a few columns only, in its arena: `memory` of the program says how many
+bytes. A column is brought as soon as the one that had its place has left.
 
 `measure` runs the program with all tracks and with each track alone, and prints how much longer all
 of them together take than the slowest alone. The first runs, which take memory and get its pages
@@ -29,6 +30,7 @@ import numpy
 from drafts import Draft, Json
 
 import zkrun
+from zkrun.algebra.curves import BN254
 from zkrun.report.text import duration, rate, size
 from zkrun.runtime.trace import last_trace_path
 
@@ -38,12 +40,13 @@ TOGETHER = "all together"
 COSET = 7
 ELEMENT = 32  # bytes
 MOST = 1.1
-LOG_COLUMN, COLUMNS, PLACES, ITERATIONS = 20, 128, 6, 5  # of `measure`, unless told otherwise
+LOG_COLUMN, COLUMNS, PLACES, ITERATIONS = 20, 128, 5, 5  # of `measure`, unless told otherwise
 SHOWN = 16  # elements of each column in the result
 
 
 def program(log_column: int, columns: int, places: int, tracks: Sequence[str] = TRACKS) -> Draft:
-    """The program for `columns` columns of 2^log_column elements, `places` of them on the GPU.
+    """The program for `columns` columns of 2^log_column elements, `places` of them on the GPU and
+    one to work in.
 
     Its result is a tuple: of each column SHOWN elements, of one column after the other from places
     further on. Without the track FromGpu they are those of the input.
@@ -61,6 +64,8 @@ def program(log_column: int, columns: int, places: int, tracks: Sequence[str] = 
     slots = [
         draft.allocate("Host", f"place {i}", column, "gpu:0", n * ELEMENT) for i in range(places)
     ]
+    work = draft.allocate("Host", "squares", column, "gpu:0", n * ELEMENT)
+    difference = f"y0 = (x0 - x1) * {pow(pow(COSET, n, BN254.r) - 1, -1, BN254.r)}"
     if to_gpu is None:
         for queue in queues.values():  # there is one
             for slot in slots:
@@ -77,10 +82,14 @@ def program(log_column: int, columns: int, places: int, tracks: Sequence[str] = 
         if gpu is not None:
             if arrived is not None:
                 gpu.wait(arrived)
-            gpu.call(draft.function("ntt", inverse=True), [slot])
+            square = draft.function("fused_arith", expr="y0 = x0^2")
+            gpu.call(square, [work], slot)
+            for one in (work, slot):
+                gpu.call(draft.function("ntt", inverse=True), [one])
             gpu.call(draft.function("ntt", coset=COSET), [slot])
-            gpu.call(draft.function("fused_arith", expr="y0 = x0^5"), [slot], slot)
+            gpu.call(square, [slot], slot)
             gpu.call(draft.function("ntt", coset=COSET, inverse=True), [slot])
+            gpu.call(draft.function("fused_arith", expr=difference), [slot], slot, work)
             computed = gpu.record()
         if from_gpu is not None and target is not None:
             if computed is not None:
@@ -90,7 +99,7 @@ def program(log_column: int, columns: int, places: int, tracks: Sequence[str] = 
             left.append(from_gpu.record())
     for queue in queues.values():
         queue.finish()
-    for slot in reversed(slots):
+    for slot in (work, *reversed(slots)):
         draft.emit("Deallocate", "Host", id=slot)
     shown = []
     for i in range(columns):
@@ -139,7 +148,7 @@ def measure(
 ) -> bool:
     """Prints the medians, of each track alone and of all together; whether they overlap well."""
     nbytes = columns * ELEMENT << log_column
-    share = places * ELEMENT << log_column
+    share = (places + 1) * ELEMENT << log_column
     sizes = f"{size(nbytes)} by way of {size(share)}"
     print(f"{columns} columns of 2^{log_column}: {sizes}")
     found: dict[str, float] = {}
