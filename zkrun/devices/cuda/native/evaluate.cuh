@@ -4,6 +4,7 @@
 
 #include "elementwise.cuh"
 #include "field.hpp"
+#include "last_block.cuh"
 #include "memory.cuh"
 #include "powers.cuh"
 #include "shared_memory.cuh"
@@ -85,18 +86,6 @@ __device__ __forceinline__ void sum_tiles(const Evaluation<F>& job, ulonglong2* 
   }
   value = sum_block(value * load(job.powers + threadIdx.x), memory);
   if (threadIdx.x == 0) store(job.result, value);
-}
-
-// Whether this block is the last one to come here; it sees what all others have stored.
-__device__ __forceinline__ bool is_last_block(uint32_t* arrivals) {
-  __shared__ bool is_last;
-  __threadfence();
-  __syncthreads();
-  const uint32_t last = gridDim.x - 1;
-  if (threadIdx.x == 0) is_last = atomicInc(arrivals, last) == last;  // which makes it 0 again
-  __syncthreads();
-  __threadfence();
-  return is_last;
 }
 
 // The first block fills the table of powers, each of the others takes a tile, the last one to be

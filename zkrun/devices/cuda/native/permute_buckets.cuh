@@ -10,6 +10,7 @@
 // the sort of sort.cuh does all of the work instead.
 #pragma once
 
+#include "last_block.cuh"
 #include "lookup_table.cuh"
 #include "sort_pass.cuh"
 #include "whole_sectors.cuh"
@@ -83,15 +84,15 @@ struct Bucketing {
   }
 };
 
-// Whether all other blocks are done. What they have written may be read then, but not from L1.
-__device__ __forceinline__ bool comes_last(uint32_t* blocks_done) {
-  __shared__ bool last;
-  __threadfence();
-  __syncthreads();
-  if (threadIdx.x == 0) last = atomicAdd(blocks_done, 1u) == gridDim.x - 1;
-  __syncthreads();
-  __threadfence();
-  return last;
+// Elements `first`, `first` + `stride` and so on of an array, 0 where there are none.
+template <int many, int stride, class F>
+__device__ __forceinline__ void load_each(F* x, const DeviceView<F>& elements, uint64_t first,
+                                          uint64_t count) {
+  ZK_UNROLL
+  for (int k = 0; k < many; k++) {
+    const uint64_t row = first + k * stride;
+    x[k] = row < count ? load(elements.at(row)) : F::zero();
+  }
 }
 
 // By a block: of counts i below `many`, the sums of those before i, for i up to `many`, in their
@@ -136,11 +137,7 @@ __global__ void __launch_bounds__(chunk_threads, 2) count_chunks(const Bucketing
   for (uint64_t start = chunk * tile + threadIdx.x; start < job.count && fits;
        start += chunks * tile) {
     F x[chunk_batch];
-    ZK_UNROLL
-    for (int k = 0; k < chunk_batch; k++) {
-      const uint64_t row = start + k * chunk_threads;
-      x[k] = row < job.count ? load(elements.at(row)) : F::zero();
-    }
+    load_each<chunk_batch, chunk_threads>(x, elements, start, job.count);
     ZK_UNROLL
     for (int k = 0; k < chunk_batch; k++) {
       if (start + k * chunk_threads >= job.count) continue;
@@ -181,7 +178,7 @@ __global__ void __launch_bounds__(sum_threads) sum_chunks(const Bucketing<F> job
     job.starts(array)[bucket] = sum;
     *job.filled(array, bucket) = 0;
   }
-  if (!comes_last(job.state->blocks_done)) return;
+  if (!is_last_block(job.state->blocks_done)) return;
   for (uint32_t which = 0; which < 2; which++) {
     if (sum_up(job.starts(which), buckets) > most_in_bucket) job.state->uneven = 1;
   }
@@ -198,11 +195,7 @@ __global__ void __launch_bounds__(fill_threads, 5) fill_buckets(const Bucketing<
       (blockIdx.x - array * half) * uint64_t{fill_threads * fill_run} + threadIdx.x;
   F x[fill_run];
   uint32_t places[fill_run];
-  ZK_UNROLL
-  for (int k = 0; k < fill_run; k++) {
-    const uint64_t row = start + k * fill_threads;
-    x[k] = row < job.count ? load(elements.at(row)) : F::zero();
-  }
+  load_each<fill_run, fill_threads>(x, elements, start, job.count);
   ZK_UNROLL
   for (int k = 0; k < fill_run; k++) {
     places[k] = 0;
@@ -417,7 +410,7 @@ __global__ void __launch_bounds__(bucket_threads, 3) sort_buckets(const Bucketin
     job.repeats()[bucket] = memory.repeats;
     job.left()[bucket] = left;
   }
-  if (!comes_last(job.state->blocks_done + 1)) return;
+  if (!is_last_block(job.state->blocks_done + 1)) return;
   const uint32_t buckets = static_cast<uint32_t>(job.buckets);
   sum_up(job.repeats(), buckets);
   sum_up(job.left(), buckets);
