@@ -339,7 +339,7 @@ def test_a_launch_that_fails(in_row: bool) -> None:
         model.launch_kernel = fail_once
         launches = [lambda: steps.queue_on(model.queue, ())]
         if not in_row:
-            launches.append(lambda: model.rows.launch(kernels, (), STREAM))
+            launches.append(lambda: model.rows.queue_once(kernels, (), STREAM))
         for launch in launches:
             model.ran.clear()
             with pytest.raises(model.runtime.CUDARuntimeError) as caught:

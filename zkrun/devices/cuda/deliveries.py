@@ -9,13 +9,13 @@ them in their stream.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cupy.cuda import runtime
 
 from zkrun.devices.cuda.memory import SLOT, PinnedSlots
 
-__all__ = ["Delivery", "awaited", "deliver"]
+__all__ = ["Delivery", "awaited", "deliver", "give_up"]
 
 _TO_HOST = 2
 
@@ -51,10 +51,9 @@ class Delivery:
 
 
 def deliver(
-    slots: PinnedSlots, stream: int, runs: Iterable[tuple[int, int, int]]
+    slots: PinnedSlots, stream: int, runs: Sequence[tuple[int, int, int]]
 ) -> Delivery | None:
     """Queues copies (target, source, bytes) that are short together; None where they are not."""
-    runs = list(runs)
     if sum(nbytes for _, _, nbytes in runs) > SLOT:
         return None
     slot = place = slots.take()

@@ -30,7 +30,7 @@ from zkrun.devices.cuda.msm_plan import (
     multiples_bytes,
     vectors_per_pass,
 )
-from zkrun.devices.cuda.rows import VIEW_BYTES, Argument, Given, Step, Steps, Values, launch
+from zkrun.devices.cuda.rows import VIEW_BYTES, Argument, Given, Step, Steps, Values, queue_once
 from zkrun.devices.cuda.units import msm_units
 from zkrun.errors import ResourceLimit
 from zkrun.program.signature import Call
@@ -99,7 +99,7 @@ def msm(
         steps(keeps)
     nbytes = multiples_bytes(curve, group, longest, widths[1]) if keeps else 0
 
-    def sums(queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
+    def launch(queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
         results = [address_of(point) for point in mutable]
         if not longest:
             _clear(curve, group, results, queue.handle)
@@ -112,7 +112,7 @@ def msm(
         scratch = queue.scratch(sizes[kept != 0])
         steps(kept != 0).queue_on(queue, (scratch, kept, *results, *views))
 
-    return sums
+    return launch
 
 
 def scratch_bytes(
@@ -161,7 +161,8 @@ def multiply(
     width = window_bits or choose_window_bits(points, None, bool(multiples))
     views = (pack_view(a.address, a.whole, a.offset, a.length) for a in (bases, *scalars))
     values: Values = (scratch, multiples, *results, *views)
-    launch(_in_order(curve, group, points, len(scalars), width, bool(multiples)), values, stream)
+    steps = _in_order(curve, group, points, len(scalars), width, bool(multiples))
+    queue_once(steps, values, stream)
 
 
 def _clear(curve: Curve, group: str, results: Sequence[int], stream: int) -> None:

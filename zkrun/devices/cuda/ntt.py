@@ -12,9 +12,9 @@ from cupy.cuda import runtime
 from zkrun.algebra.curves import Curve, Field
 from zkrun.devices.cuda.elementwise import THREADS
 from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, montgomery, view
-from zkrun.devices.cuda.ntt_plan import LARGEST_TABLE, Shape, best_shape
+from zkrun.devices.cuda.ntt_plan import ELEMENT, FACTOR, LARGEST_TABLE, Shape, best_shape
 from zkrun.devices.cuda.queue import Queue
-from zkrun.devices.cuda.rows import Argument, Given, Step, Steps, launch
+from zkrun.devices.cuda.rows import Argument, Given, Step, Steps, queue_once
 from zkrun.devices.cuda.units import elementwise_unit, ntt_unit
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "ntt"]
 
-_ITEM = 32
 _ELEMENTS, _FACTORS, _SINGLE_FACTORS = 0, 1, 2  # layouts of tables
-_BYTES = (_ITEM, 64, 64)  # of an element, and of a factor with its quotient
+_BYTES = (ELEMENT, FACTOR, FACTOR)  # of an entry
 _SHARED = 128 << 10
 _POWER_RUN = 16  # columns that a thread of power_table fills
 
@@ -54,13 +53,13 @@ def ntt(call: Call, device: CudaDevice) -> Launch:
     job: Argument = [Given(0), Given(1, 0), 0, montgomery(root, field)]
     checked = Steps([check.step(grid, 256, job)], 2)
 
-    def checks(queue: Queue, mutable: Values, immutable: Values) -> None:
+    def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         number, word = queue.failure_word()
         checked.queue_on(queue, (view(immutable[0]), word))
         plan(queue, mutable[0], word)
         queue.fail_if_set(number, lambda word: RunFailed(_WRONG))
 
-    return checks
+    return launch
 
 
 _WRONG = "ntt: the twiddles are not the powers of the root of unity"
@@ -130,7 +129,7 @@ class Plan:
 
     def __call__(self, queue: Queue, a: Any, stop: int) -> None:
         """Queues the transform of `a`, which is left as it is where the word at `stop` is not 0."""
-        scratch = queue.scratch(_ITEM << self._k) if len(self._passes) > 1 else 0
+        scratch = queue.scratch(ELEMENT << self._k) if len(self._passes) > 1 else 0
         self._steps.queue_on(queue, (view(a), scratch, stop))
 
     def _kernels_in_order(self) -> Iterator[Step]:
@@ -203,7 +202,7 @@ class Plan:
         )
         column_last = int(last and number > 0)
         sizes = struct.pack("<6I", m, c, columns - c, low_bits, column_last, 0) + self._units()
-        return _Pass(places, sizes, 1 << (k - m - c), 1 << (m + c - held), _ITEM << (m + c))
+        return _Pass(places, sizes, 1 << (k - m - c), 1 << (m + c - held), ELEMENT << (m + c))
 
     def _units(self) -> bytes:
         r = self._field.modulus
@@ -265,7 +264,7 @@ class Plan:
         )
         threads = rows * blocks(columns, _POWER_RUN)
         step = self._kernels["table"].step(blocks(threads, 128), 128, payload)
-        launch([step], (), self._device.prepare().handle)
+        queue_once([step], (), self._device.prepare().handle)
 
     def _plan_geometric(self) -> None:
         """For long transforms: the powers of the coset and the scale in a pass of their own."""
@@ -286,5 +285,5 @@ class Plan:
 
 def _fixed(value: int, field: Field) -> bytes:
     """A factor of fixed_factor.cuh: its integer, and its quotient floor(value R / p)."""
-    quotient = (value << 8 * _ITEM) // field.modulus
-    return b"".join(part.to_bytes(_ITEM, "little") for part in (value, quotient))
+    quotient = (value << 8 * ELEMENT) // field.modulus
+    return b"".join(part.to_bytes(ELEMENT, "little") for part in (value, quotient))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["LARGEST_TABLE", "Shape", "best_shape", "table_bytes"]
+__all__ = ["ELEMENT", "FACTOR", "LARGEST_TABLE", "Shape", "best_shape", "table_bytes"]
 
 LARGEST_TABLE = 24
 """Bits of the longest transform that has a table as long as it is."""
 
-_ITEM = 32
-_FACTOR = 64  # with its quotient
+ELEMENT, FACTOR = 32, 64
+"""Bytes of an element, and of a factor with its quotient."""
+
 _GRANULE = 256  # bytes that memory of a GPU comes by
 
 
@@ -64,20 +65,20 @@ def table_bytes(k: int, coset: bool, inverse: bool, tables: bool = True) -> int:
     if k < 3:
         return 0
     shape, is_long = best_shape(k), k > LARGEST_TABLE or not tables
-    sizes = [_twiddles(m, shape.held) * _FACTOR for m in set(shape.passes)]
+    sizes = [_twiddles(m, shape.held) * FACTOR for m in set(shape.passes)]
     if is_long and (coset or inverse):
-        sizes += _two_tables(k, _ITEM)
+        sizes += _two_tables(k, ELEMENT)
     left = k
     for number, m in enumerate(shape.passes):
         if number == len(shape.passes) - 1:
             if inverse and not is_long and (coset or number == 0):
-                sizes.append(_FACTOR << m)
+                sizes.append(FACTOR << m)
         elif is_long:
-            sizes += _two_tables(left, _FACTOR)
+            sizes += _two_tables(left, FACTOR)
         else:
-            sizes.append((_FACTOR if number else _ITEM) << left)
+            sizes.append((FACTOR if number else ELEMENT) << left)
         if number == 0 and coset and not inverse and not is_long:
-            sizes.append(_FACTOR << m)
+            sizes.append(FACTOR << m)
         left -= m
     return sum(-(-size // _GRANULE) * _GRANULE for size in sizes)
 

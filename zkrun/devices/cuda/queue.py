@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import cupy
@@ -186,7 +186,7 @@ class Queue:
         """What work that has passed left in a word."""
         return ctypes.c_uint32.from_address(self._words_pinned + 4 * number).value
 
-    def deliver(self, runs: Iterable[tuple[int, int, int]]) -> bool:
+    def deliver(self, runs: Sequence[tuple[int, int, int]]) -> bool:
         """Queues short copies (target, source, bytes) to the host; False where they are not."""
         delivery = deliver(self.gpu.slots, self.handle, runs)
         if delivery is not None:

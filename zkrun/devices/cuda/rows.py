@@ -34,7 +34,7 @@ __all__ = [
     "Step",
     "Steps",
     "Values",
-    "launch",
+    "queue_once",
     "size",
 ]
 
@@ -132,7 +132,7 @@ class Steps:
         _check(status)
 
 
-def launch(steps: Sequence[Step], values: Values, stream: int) -> None:
+def queue_once(steps: Sequence[Step], values: Values, stream: int) -> None:
     """Queues kernels one by one, which nobody will ask for again."""
     kernels = _rows.Kernels(len(values))
     for step in steps:

@@ -200,7 +200,6 @@ class Row {
   uintptr_t executable = 0;  // the handle, once there is one
 
   uintptr_t graph() const { return reinterpret_cast<uintptr_t>(graph_); }
-  size_t length() const { return nodes_.size(); }
 
   // Queues as many kernels as there are nodes; what they were given before is not set again.
   int queue(const Kernels& kernels, const nb::tuple& values, uintptr_t stream) {
