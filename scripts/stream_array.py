@@ -178,6 +178,8 @@ def main() -> int:
     command.add_argument("--iterations", type=int, default=ITERATIONS)
     command.add_argument("--gpu", choices=("real", "virtual"), default="real")
     args = parser.parse_args()
+    if min(args.log_column, args.columns) < 0 or args.places < 1:
+        parser.error("columns have 2^0 elements at least, and the GPU holds one column at least")
     if args.command == "build":
         print(program(args.log_column, args.columns, args.places).write(args.out))
         return 0
