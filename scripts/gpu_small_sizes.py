@@ -4,7 +4,8 @@
     scripts/gpu_small_sizes.py [--sizes 1,8,64,300] [--curves bn254,bls12_381]
 
 Made for compute-sanitizer, which `scripts/test_gpu` runs it under: it is short, and it comes to
-every kind of kernel, single and replayed in graphs, with views that wrap around.
+every kind of kernel, single and replayed in graphs, with views that wrap around. Lookups go by way
+of buckets here where they have more than 128 rows, which pays from 2^18 on only.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import zkrun
 from zkrun.algebra.curves import CURVES, Curve
+from zkrun.devices.cuda import permute_plan
 from zkrun.program.decode import decode
 from zkrun.program.document import Program
 
-STREAM, A, B, VIEW, TABLE, OUT, OTHER, S, X, Y, POINT, POINTS, HOST = range(13)
+STREAM, A, B, VIEW, POWERS, OUT, OTHER, S, X, Y, POINT, POINTS, ROWS, TABLE, HOST = range(15)
 
 
 def functions(n: int) -> list[tuple[str, dict[str, Any], list[int], list[int]]]:
@@ -36,9 +38,12 @@ def functions(n: int) -> list[tuple[str, dict[str, Any], list[int], list[int]]]:
         ("evaluate", {}, [Y], [VIEW, X]),
         ("poly_scale", {}, [OUT], [A, Y]),
         ("poly_mul", {}, [A], [OUT, VIEW]),
-        ("distribute_powers", {}, [A], [TABLE]),
+        ("distribute_powers", {}, [A], [POWERS]),
         ("permute", {"usable": n}, [OUT, OTHER], [A, A]),
         ("poly_add", {}, [A], [OUT, OTHER]),
+        ("permute", {"usable": n}, [OUT, OTHER], [ROWS, TABLE]),
+        ("poly_add", {}, [A], [A, OUT]),
+        ("poly_sub", {}, [A], [A, OTHER]),
         ("fused_arith", {"expr": "y0 = x0*x1 + x2; y1 = x0^5 - 3*x1"}, [OUT, OTHER], [A, VIEW, Y]),
         ("poly_sub", {}, [A], [OUT, OTHER]),
         ("fill", {"value": "one_coef"}, [OTHER], []),
@@ -67,13 +72,14 @@ def program(curve: Curve, group: str, n: int) -> Program:
         return {"op": "Transfer", **devices, "src_id": src, "dst_id": dst, "stream": STREAM}
 
     values = [str(i * i + 3) for i in range(n)]
+    spread = [str(pow(3, 1000 + i, curve.r)) for i in range(n)]
     generator = curve.g1 if group == "g1" else curve.g2
     coordinates = [list(map(str, c)) if isinstance(c, tuple) else str(c) for c in generator]
     constants: list[dict[str, Any]] = [
         {"name": "a", "typ": array, "data": {"values": values}},
         {"name": "x", "typ": scalar, "data": {"values": "31337"}},
         {
-            "name": "table",
+            "name": "powers",
             "typ": {"kind": "ScalarArray", "len": 3},
             "device": "gpu:0",
             "data": {"values": ["1", "5", "9"]},
@@ -84,8 +90,15 @@ def program(curve: Curve, group: str, n: int) -> Program:
             "device": "gpu:0",
             "data": {"values": [coordinates if i % 5 else None for i in range(n)]},
         },
+        *(
+            {"name": name, "typ": array, "device": "gpu:0", "data": {"values": rows}}
+            for name, rows in (
+                ("rows", [spread[i // 2] for i in range(n)]),
+                ("table", spread),
+            )
+        ),
     ]
-    loads = [(20, 0), (21, 1), (TABLE, 2), (POINTS, 3)]
+    loads = [(20, 0), (21, 1), (POWERS, 2), (POINTS, 3), (ROWS, 4), (TABLE, 5)]
     host = {
         HOST: (A, array),
         HOST + 1: (S, scalar),
@@ -128,6 +141,7 @@ def main() -> int:
     parser.add_argument("--sizes", default="1,8,64,300")
     parser.add_argument("--curves", default=",".join(CURVES))
     arguments = parser.parse_args()
+    permute_plan.BUCKETED_ROWS, permute_plan.BUCKET_ROWS = 128, 64
     wrong = 0
     for name in arguments.curves.split(","):
         for n in map(int, arguments.sizes.split(",")):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "BUCKETED_ROWS",
+    "BUCKET_ROWS",
     "LONG",
     "MOST_BUCKETS",
     "MOST_ROWS",
@@ -35,8 +37,8 @@ class Tiles:
 SHORT = Tiles("short", 384 * 4, 26624, 256 * 2)  # as in sort_pass.cuh, sort.cuh and permute.cuh
 LONG = Tiles("long", 384 * 12, 51200, 256 * 8)
 _SHORT_ROWS = 1 << 17  # with more, long tiles are enough for all multiprocessors
-_BUCKETED_ROWS = 1 << 18  # with more, buckets pay, even though they may be tried for nothing
-_BUCKET_ROWS, MOST_BUCKETS = 1024, 1 << 14  # of a bucket, if values are spread evenly
+BUCKETED_ROWS = 1 << 18  # with more, buckets pay, even though they may be tried for nothing
+BUCKET_ROWS, MOST_BUCKETS = 1024, 1 << 14  # of a bucket, if values are spread evenly
 _BUCKETS, _NUMBERS = 64, 4  # bytes of their state, and what each has: as in permute_buckets.cuh
 
 
@@ -62,7 +64,7 @@ def plan_permutation(rows: int) -> Layout:
     tiles = SHORT if rows <= _SHORT_ROWS else LONG
     if not rows:
         return Layout(tiles, 0, 0, 0, 0, 0, 0, 0)
-    buckets = -(-rows // _BUCKET_ROWS) if rows > _BUCKETED_ROWS else 0
+    buckets = -(-rows // BUCKET_ROWS) if rows > BUCKETED_ROWS else 0
     if buckets > MOST_BUCKETS:
         buckets = 0
     bucket_state = STATE_BYTES
