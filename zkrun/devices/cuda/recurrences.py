@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from zkrun.devices.base import Data
 from zkrun.devices.cuda.launch import Values, address_of, blocks, kernels, view
-from zkrun.devices.cuda.queue import Queue
-from zkrun.devices.cuda.rows import Argument, Given, Step, Steps
+from zkrun.devices.cuda.queue import COUNTERS, Queue
+from zkrun.devices.cuda.rows import Argument, Given, Part, Steps
 from zkrun.devices.cuda.units import evaluation_unit, inversion_unit, recurrence_unit
 from zkrun.program.signature import Call
 from zkrun.program.types import length
@@ -27,10 +27,12 @@ __all__ = [
 
 _ITEM = 32
 # As in recurrence.cuh.
-_TILE_THREADS, _TILE = 128, 1024
-_GROUP_THREADS, _GROUP = 256, 1024
-_OUTPUTS_THREADS, _OUTPUTS = 128, 1024
-_POWERS = _TILE_THREADS + 1 + _GROUP_THREADS + 1 + _TILE // _TILE_THREADS + 1
+_TILE_THREADS, _GROUP = 128, 32  # of a tile; tiles of a group
+_SHORT_RUN, _LONG_RUN = 8, 16  # elements of a thread
+_SHORT = 1 << 19  # elements at most for which all tiles of short runs are on the GPU together
+_TABLES, _POWERS = 3, 129  # of powers, and room in each
+_STATUSES = 2 + _TABLES  # before those of tiles and groups
+_CLEAR_THREADS, _CLEARED = 256, 2048  # as in clear_words.cuh: of a block, and words that one clears
 # As in evaluate.cuh.
 _EVALUATION_THREADS = 256
 _LEAST_LOG_ROWS, _MOST_LOG_ROWS, _EVALUATION_TILES = 2, 6, 512
@@ -64,32 +66,33 @@ def _recurrence(call: Call, law: str, count: int) -> Callable[[Queue, Data, Data
     """What queues one law over `count` elements: (queue, source, target, address of the first
     value, of x)."""
     found = kernels(recurrence_unit(call.curve))
-    join_tiles, join_groups = found[f"join_tiles_{law}"], found[f"join_groups_{law}"]
-    hand_down, hand_down_groups = found[f"hand_down_{law}"], found[f"hand_down_groups_{law}"]
-    join_tiles.allow_shared(_TILE * _ITEM)
     n = length(call.mutable[0])
-    tiles, outputs = blocks(n, _TILE), blocks(n, _OUTPUTS)
+    recur = found[f"recur_{law}_{'short' if n <= _SHORT else 'long'}"]
+    tiles = blocks(n, _TILE_THREADS * (_SHORT_RUN if n <= _SHORT else _LONG_RUN))
     groups = blocks(tiles, _GROUP)
-    # In the scratch memory: elements before each thread, of tiles, of groups, powers of x.
-    sizes = (tiles * _TILE_THREADS, tiles, groups, _POWERS)
-    places = [_ITEM * sum(sizes[:i]) for i in range(5)]
-    views, scratch, first, x = [Given(0), Given(1)], 2, Given(3, 0), Given(4, 0)
-    before, of_tiles, of_groups, powers = (Given(scratch, place) for place in places[:4])
-    job: Argument = [*views, before, of_tiles, of_groups, first, x, powers, count, tiles]
-    steps = list[Step]()
-    if law == "horner":
-        steps.append(found["recurrence_powers"].step(3, _GROUP_THREADS, job))
-    steps.append(join_tiles.step(tiles, _TILE_THREADS, job, shared=_TILE * _ITEM))
-    if groups > 1:
-        steps.append(join_groups.step(groups, _GROUP_THREADS, job))
-    steps.append(hand_down_groups.step(groups, _GROUP_THREADS, job))
-    steps.append(hand_down.step(outputs, _OUTPUTS_THREADS, job))
-    in_order = Steps(steps if n else [], 5)
+    tables = _TABLES if law == "horner" else 0
+    # In the scratch memory: sums of tiles, of groups, of all up to the end of each group; powers of
+    # x; and what tiles and groups tell, where the counters of a queue are too few.
+    words = blocks(_STATUSES + tiles + groups, 4) * 4
+    counted = words <= COUNTERS
+    sizes = [_ITEM * size for size in (tiles, groups, groups, tables * _POWERS)]
+    sizes.append(0 if counted else 4 * words)
+    places = [sum(sizes[:i]) for i in range(6)]
+    scratch, first, x, statuses = 2, Given(3, 0), Given(4, 0), Given(5, 0)
+    sums: list[Part] = [Given(scratch, place) for place in places[:3]]
+    powers = Given(scratch, places[3])
+    job: Argument = [Given(0), Given(1), *sums, first, x, powers, count, tiles, statuses]
+    steps = [recur.step(tables + tiles, _TILE_THREADS, job)]
+    if not counted:
+        clear = found["clear_words"]
+        steps.insert(0, clear.step(blocks(words, _CLEARED), _CLEAR_THREADS, statuses, words))
+    in_order = Steps(steps if n else [], 6)
 
     def run(queue: Queue, source: Data, target: Data, first: int, x: int) -> None:
         if n:
-            values = (view(source), view(target), queue.scratch(places[4]), first, x)
-            in_order.queue_on(queue, values)
+            scratch = queue.scratch(places[5])
+            statuses = queue.counters() if counted else scratch + places[4]
+            in_order.queue_on(queue, (view(source), view(target), scratch, first, x, statuses))
 
     return run
 
@@ -107,7 +110,7 @@ def evaluate(call: Call, device: CudaDevice) -> Launch:
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (y,), (a, x) = mutable, immutable
-        scratch, arrivals = queue.scratch(powers + sums), queue.counter()
+        scratch, arrivals = queue.scratch(powers + sums), queue.counters()
         steps.queue_on(queue, (view(a), address_of(x), address_of(y), scratch, arrivals))
 
     return launch

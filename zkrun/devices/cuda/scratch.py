@@ -34,8 +34,9 @@ __all__ = [
 ]
 
 MULTIPROCESSORS = 160
-FIXED = 1 << 16
-"""Bytes that a run takes once: words for the failures of some thirty streams and their graphs."""
+FIXED = 1 << 18
+"""Bytes that a run takes once: words for failures and counters of some thirty streams and their
+graphs."""
 
 SCRATCH_ALIGNMENT = 256
 """Scratch memory starts at a multiple of so many bytes, and is a multiple of them."""
@@ -103,7 +104,7 @@ def scratch_bytes(call: Call) -> int:
         case "batch_invert":
             return n * _ITEM
         case "scan_mul" | "kate_division" | "evaluate":
-            return n * _ITEM // 4 + (1 << 18)
+            return n * 39 // 1024 + (1 << 16)  # 36 bytes a tile, 68 a group; tables
         case "fused_arith":
             return 32 * (len(call.mutable) + len(call.immutable)) + 64
         case "msm":

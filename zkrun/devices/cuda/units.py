@@ -112,17 +112,12 @@ def recurrence_unit(curve: Curve) -> Unit:
     """The kernels of recurrence.cuh over the curve's scalar field."""
     field = field_type(curve, "scalar")
     laws = (("product", f"zkrun::ProductLaw<{field}>"), ("horner", f"zkrun::HornerLaw<{field}>"))
-    return Unit(
-        "recurrence.cuh",
-        (
-            *(
-                (f"{name}_{law}", f"{name}<{field}, {typ}>")
-                for name in ("join_tiles", "join_groups", "hand_down_groups", "hand_down")
-                for law, typ in laws
-            ),
-            ("recurrence_powers", f"recurrence_powers<{field}>"),
-        ),
+    kernels = tuple(
+        (f"recur_{law}_{run}", f"recur<{field}, {typ}, zkrun::log_{run}_run>")
+        for law, typ in laws
+        for run in ("short", "long")
     )
+    return Unit("recurrence.cuh", (("clear_words", "clear_words"), *kernels))
 
 
 def evaluation_unit(curve: Curve) -> Unit:

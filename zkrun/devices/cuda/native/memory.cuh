@@ -50,6 +50,22 @@ __device__ __forceinline__ T load_constant(const T* address) {
   return value;
 }
 
+// The same for data that other blocks may write during the kernel: what L1 has may be old.
+template <class T>
+__device__ __forceinline__ T load_current(const T* address) {
+  static_assert(sizeof(T) % 16 == 0, "loads are of 16 bytes");
+  T value;
+  const ulonglong2* const source = reinterpret_cast<const ulonglong2*>(address);
+  uint64_t* const words = reinterpret_cast<uint64_t*>(&value);
+  ZK_UNROLL
+  for (int i = 0; i < static_cast<int>(sizeof(T) / 16); i++) {
+    const ulonglong2 pair = __ldcg(source + i);
+    words[2 * i] = pair.x;
+    words[2 * i + 1] = pair.y;
+  }
+  return value;
+}
+
 template <class T>
 __device__ __forceinline__ void store(T* address, const T& value) {
   static_assert(sizeof(T) % 16 == 0, "stores are of 16 bytes");

@@ -5,6 +5,7 @@
 // counts at once, and writes. Tiles are of equal size whatever the distribution of the digits.
 #pragma once
 
+#include "clear_words.cuh"
 #include "msm_plan.cuh"
 
 namespace zkrun {
@@ -34,14 +35,6 @@ __device__ __forceinline__ uint32_t exclusive_scan(uint32_t value, uint32_t* war
   const uint32_t before = (warp == 0 ? 0 : warp_sums[warp - 1]) + sum - value;
   __syncthreads();
   return before;
-}
-
-// Zeros for `count` words, a multiple of four at a multiple of 16 bytes: 2048 a block of 256 threads.
-__global__ void __launch_bounds__(256) clear_words(uint32_t* words, uint64_t count) {
-  const uint64_t first = blockIdx.x * uint64_t{512} + threadIdx.x;
-  for (uint64_t i = first; i < first + 512 && i < count / 4; i += 256) {
-    reinterpret_cast<uint4*>(words)[i] = make_uint4(0, 0, 0, 0);
-  }
 }
 
 // Where partitions begin, among codes and among tiles, from their sizes: both arrays get

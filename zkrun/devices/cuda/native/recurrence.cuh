@@ -3,30 +3,30 @@
 //   scan_mul        z[i] = z[i - 1] a[i - 1]
 //   kate_division   q[i - 1] = h[i] = p[i] + x h[i + 1]        (so p(x) = h[0])
 //
-// Both are sums of an associative law over runs of elements, so: every thread goes over its run of
-// elements, the threads of a tile, the tiles of a group and the groups are joined in turn, what
-// comes before each is handed down again, and at last joined to each output. About 2.5
-// multiplications an element.
+// Both are sums of an associative law over runs of elements, found in one pass over memory. A block
+// takes a tile: every thread goes over its run of elements, and a warp joins the runs. Then the
+// tile looks back at those before it, as in running_sums.cuh, and every thread goes over its run
+// once more, which is still in L2. Since a join takes long, 32 tiles are a group: a tile looks at
+// all those before it in its group, by one warp, and at the groups before, by another. With runs of
+// 16 elements that is 2.4 multiplications an element.
 #pragma once
 
-#include "elementwise.cuh"
+#include "clear_words.cuh"
 #include "field.hpp"
 #include "memory.cuh"
 #include "powers.cuh"
+#include "running_sums.cuh"
 #include "shared_memory.cuh"
+#include "whole_sectors.cuh"
 
 namespace zkrun {
 
-inline constexpr int log_run_length = 3;  // elements of a thread
+inline constexpr int log_short_run = 3, log_long_run = 4;  // elements of a thread
 inline constexpr int log_tile_threads = 7;
-inline constexpr int log_group_run = 2;  // tiles of a thread that joins them
-inline constexpr int log_group_threads = 8;
-inline constexpr int run_length = 1 << log_run_length;
+inline constexpr int log_group_tiles = 5;  // as a warp has lanes
 inline constexpr int tile_threads = 1 << log_tile_threads;
-inline constexpr int tile_elements = run_length * tile_threads;
-inline constexpr int group_run = 1 << log_group_run;
-inline constexpr int group_threads = 1 << log_group_threads;
-inline constexpr int group_tiles = group_run * group_threads;
+inline constexpr int lane_runs = tile_threads / 32;  // that a lane joins
+inline constexpr int group_tiles = 1 << log_group_tiles;
 
 // The laws. What comes later is `length` elements long; `ratio` is x^length.
 template <class F>
@@ -36,10 +36,8 @@ struct ProductLaw {
   __device__ static __forceinline__ F step(const F& before, const F& element, const F&) {
     return before * element;
   }
-  __device__ static __forceinline__ F join(const F& before, const F& after, const F*) {
-    return before * after;
-  }
-  __device__ static __forceinline__ F continue_run(const F& before, const F& after, const F&) {
+  __device__ static __forceinline__ F ratio(const F*) { return F::one(); }
+  __device__ static __forceinline__ F join(const F& before, const F& after, const F&) {
     return before * after;
   }
 };
@@ -51,12 +49,46 @@ struct HornerLaw {
   __device__ static __forceinline__ F step(const F& before, const F& element, const F& x) {
     return before * x + element;
   }
-  __device__ static __forceinline__ F join(const F& before, const F& after, const F* ratio) {
-    return before * load_constant(ratio) + after;
-  }
-  __device__ static __forceinline__ F continue_run(const F& before, const F& after,
-                                                   const F& ratio) {
+  __device__ static __forceinline__ F ratio(const F* power) { return load(power); }
+  __device__ static __forceinline__ F join(const F& before, const F& after, const F& ratio) {
     return before * ratio + after;
+  }
+};
+
+// Powers of x for joins: of runs, tiles and groups. A block makes each of these tables.
+inline constexpr uint32_t power_tables = 3;
+inline constexpr uint32_t table_powers = tile_threads + 1;  // room in each; run_powers has as many
+
+// What a tile or a group tells: 0 for nothing yet.
+inline constexpr uint32_t told_own = 1, told_all = 2;
+
+template <class F>
+struct Recurrence {
+  DeviceView<F> in, out;
+  F *tiles, *groups, *reached;  // scratch: sums of each tile, of each group, of all up to its end
+  const F* first;               // the value before everything; null: the neutral one
+  const F* x;                   // Horner's x
+  F* powers;                    // of x
+  uint64_t count;               // of elements that take part
+  uint64_t tile_count;
+  uint32_t* statuses;           // 0 to begin with, and after it
+
+  // x^(length i), for the length of a run, a tile or a group.
+  __device__ __forceinline__ const F* run_powers() const { return powers; }
+  __device__ __forceinline__ const F* tile_powers() const { return powers + table_powers; }
+  __device__ __forceinline__ const F* group_powers() const { return powers + 2 * table_powers; }
+
+  __device__ __forceinline__ uint32_t* tickets() const { return statuses; }
+  __device__ __forceinline__ uint32_t* arrivals() const { return statuses + 1; }  // at the end
+  __device__ __forceinline__ uint32_t* table_status(uint32_t i) const { return statuses + 2 + i; }
+  __device__ __forceinline__ uint32_t* tile_status(uint64_t i) const {
+    return table_status(power_tables) + i;
+  }
+  __device__ __forceinline__ uint32_t* group_status(uint64_t i) const {
+    return tile_status(tile_count) + i;
+  }
+  __device__ __forceinline__ uint32_t* end_of_statuses() const {
+    return group_status((tile_count + group_tiles - 1) / group_tiles);
   }
 };
 
@@ -68,243 +100,239 @@ __device__ __forceinline__ F from_lane_before(const F& x, uint32_t distance) {
   return result;
 }
 
-template <class F>
-__device__ __forceinline__ F from_lane(const F& x, uint32_t lane) {
-  F result;
-  ZK_UNROLL
-  for (int i = 0; i < F::N; i++) result.limb[i] = __shfl_sync(~0u, x.limb[i], lane);
-  return result;
-}
-
-// From the summaries of a block's threads to what comes before each within the block; `total` gets
-// the summary of all. powers[t] is the ratio for the runs of t threads.
-//
-// One warp does it, each of whose lanes takes several threads: that is fewer multiplications than
-// any way in which all threads take part.
-template <class F, class Law, int threads>
-__device__ __forceinline__ F join_block(ulonglong2* shared, const F& value, const F* powers,
-                                        F* total) {
-  constexpr uint32_t each = threads / 32;
-  const uint32_t thread = threadIdx.x;
-  put_spread(shared, threads, thread, value);
-  __syncthreads();
-  if (thread < 32) {
-    const uint32_t first = thread * each;
-    F sum = get_spread<F>(shared, threads, first);
+// By a warp: from the value of each lane to the sum of those up to it. powers[each] is the ratio
+// for what one lane has.
+template <class F, class Law>
+__device__ __forceinline__ F join_lanes(F sum, const F* powers, uint32_t each) {
 #pragma unroll 1
-    for (uint32_t i = 1; i < each; i++) {
-      sum = Law::join(sum, get_spread<F>(shared, threads, first + i), powers + 1);
-    }
-#pragma unroll 1
-    for (uint32_t distance = 1; distance < 32; distance *= 2) {
-      const F other = from_lane_before(sum, distance);
-      if (thread >= distance) sum = Law::join(other, sum, powers + each * distance);
-    }
-    if (thread == 31 && total != nullptr) store(total, sum);
-    F before = from_lane_before(sum, 1);
-    if (thread == 0) before = Law::neutral();
-#pragma unroll 1
-    for (uint32_t i = 0; i < each; i++) {
-      const F own = get_spread<F>(shared, threads, first + i);
-      put_spread(shared, threads, first + i, before);
-      if (i + 1 < each) before = Law::join(before, own, powers + 1);
+  for (uint32_t distance = 1; distance < 32; distance *= 2) {
+    const F other = from_lane_before(sum, distance);
+    if (threadIdx.x % 32 >= distance) {
+      sum = Law::join(other, sum, Law::ratio(powers + each * distance));
     }
   }
-  __syncthreads();
-  return get_spread<F>(shared, threads, thread);
+  return sum;
+}
+
+// By one warp: the sum, in each lane, of the runs of a tile up to and with the lane's. What comes
+// before a run among its lane's takes the place of its sum; not so the first ones.
+template <class F, class Law>
+__device__ __forceinline__ F join_runs(ulonglong2* runs, const F* powers) {
+  const uint32_t first = threadIdx.x % 32 * lane_runs;
+  F sum = get_spread<F>(runs, tile_threads, first);
+#pragma unroll 1
+  for (uint32_t i = 1; i < lane_runs; i++) {
+    const F run = get_spread<F>(runs, tile_threads, first + i);
+    put_spread(runs, tile_threads, first + i, sum);
+    sum = Law::join(sum, run, Law::ratio(powers + 1));
+  }
+  return join_lanes<F, Law>(sum, powers, lane_runs);
+}
+
+// Between two looks at a status: who waits is not to keep others from working.
+__device__ __forceinline__ void pause() { __nanosleep(40); }
+
+// By a warp: until it is told.
+__device__ __forceinline__ void wait_until_told(const uint32_t* status) {
+  while (read_status(status) == 0) pause();
+  __threadfence();
 }
 
 template <class F>
-struct Recurrence {
-  DeviceView<F> in, out;
-  F *threads_before, *tiles, *groups;  // scratch: one for each thread, tile, group
-  const F* first;                      // the value before everything; null: the neutral one
-  const F* x;                          // Horner's x
-  F* powers;                           // of x: recurrence_powers
-  uint64_t count;                      // of elements that take part
-  uint64_t tile_count;
-
-  // Of x^run_length, up to the power tile_threads; of x^(group_run tile_elements), up to
-  // group_threads; of x, up to run_length.
-  __device__ __forceinline__ F* run_powers() const { return powers; }
-  __device__ __forceinline__ F* group_powers() const { return powers + tile_threads + 1; }
-  __device__ __forceinline__ F* element_powers() const {
-    return group_powers() + group_threads + 1;
-  }
-};
-
-// Element number i in the order of the recurrence.
-template <class F, class Law>
-__device__ __forceinline__ const F* element(const Recurrence<F>& job, uint64_t i) {
-  return job.in.at(Law::downwards ? job.count - 1 - i : i);
+__device__ __forceinline__ void tell(F* place, const F& sum, uint32_t* status, uint32_t what) {
+  store(place, sum);
+  __threadfence();
+  write_status(status, what);
 }
 
-// A block for each of the tables.
-template <class F>
-__global__ void __launch_bounds__(group_threads) recurrence_powers(const Recurrence<F> job) {
-  __shared__ F powers[group_threads + 1];
-  F* table = job.run_powers();
-  uint32_t log_base = log_run_length, log_size = log_tile_threads;
-  if (blockIdx.x == 1) {
-    table = job.group_powers();
-    log_base = log_run_length + log_tile_threads + log_group_run;
-    log_size = log_group_threads;
-  } else if (blockIdx.x == 2) {
-    table = job.element_powers();
-    log_base = 0;
-    log_size = log_run_length;
-  }
-  fill_powers(powers, square_often(load(job.x), log_base), log_size);
-  for (uint32_t i = threadIdx.x; i <= 1u << log_size; i += group_threads) {
-    store(table + i, powers[i]);
-  }
+// By a warp: the sum, in its last lane, of the tiles before `tile` in its group.
+template <class F, class Law>
+__device__ __forceinline__ F join_group(const Recurrence<F>& job, uint32_t tile) {
+  const uint32_t before = tile % group_tiles, lane = threadIdx.x % 32;
+  const bool looks = lane >= 32 - before;
+  const uint32_t other = tile - 32 + lane;
+  while (__any_sync(~0u, looks && read_status(job.tile_status(other)) == 0)) pause();
+  __threadfence();
+  const F sum = looks ? load_current(job.tiles + other) : Law::neutral();
+  return join_lanes<F, Law>(sum, job.tile_powers(), 1);
 }
 
-// A tile lies in dynamic shared memory, so that threads that go over runs load and store whole
-// lines.
+// By a warp: the sum, in its last lane, of all that comes before a group. The warp sees 32 groups
+// at once, and takes from the last one on that tells the sum of all up to it.
 template <class F, class Law>
-__device__ __forceinline__ void load_tile(const Recurrence<F>& job, ulonglong2* tile) {
-  const uint64_t start = blockIdx.x * uint64_t{tile_elements};
-#pragma unroll 4
-  for (uint32_t i = threadIdx.x; i < tile_elements; i += tile_threads) {
-    if (start + i < job.count) {
-      put_spread(tile, tile_elements, i, load(element<F, Law>(job, start + i)));
-    }
-  }
-  __syncthreads();
-}
-
-// Where element number i of the recurrence goes.
-template <class F, class Law>
-__device__ __forceinline__ F* place_of(const Recurrence<F>& job, uint64_t i) {
-  return job.out.at(Law::downwards ? job.out.length - 1 - i : i);
-}
-
-// out[i] = what comes before element i within its run, in the order of the recurrence; the product
-// law has one more output than elements at most. Horner's out[i - 1] is for element i, and its
-// last is 0.
-template <class F, class Law>
-__global__ void __launch_bounds__(tile_threads) join_tiles(const Recurrence<F> job) {
-  extern __shared__ ulonglong2 tile[];
-  __shared__ ulonglong2 summaries[2 * tile_threads];
-  const uint64_t number = blockIdx.x * uint64_t{tile_threads} + threadIdx.x;
-  load_tile<F, Law>(job, tile);
-  const F x = Law::downwards ? load_constant(job.x) : F::one();
-  F summary = Law::neutral();
-  const uint32_t first = threadIdx.x * run_length;
-  // After the neutral element, a step comes to the element itself, without a multiplication.
-  if (number * run_length < job.count) summary = get_spread<F>(tile, tile_elements, first);
-  put_spread(tile, tile_elements, first, Law::neutral());
-  // A run that is cut short is the last one: what its summary lacks, nothing comes after.
-#pragma unroll 1
-  for (int i = 1; i < run_length; i++) {
-    const uint32_t own = first + i;
-    const F before = summary;
-    if (number * run_length + i < job.count) {
-      summary = Law::step(summary, get_spread<F>(tile, tile_elements, own), x);
-    }
-    put_spread(tile, tile_elements, own, before);
-  }
-  const F before = join_block<F, Law, tile_threads>(summaries, summary, job.run_powers(),
-                                                    job.tiles + blockIdx.x);
-  store(job.threads_before + number, before);
-  const uint64_t start = blockIdx.x * uint64_t{tile_elements};
-#pragma unroll 4
-  for (uint32_t i = threadIdx.x; i < tile_elements; i += tile_threads) {
-    if (start + i >= job.out.length) break;
-    store(place_of<F, Law>(job, start + i), get_spread<F>(tile, tile_elements, i));
-  }
-}
-
-// The tiles of a thread of the blocks that join them; what there is not is neutral.
-template <class F, class Law>
-struct OwnTiles {
-  uint64_t start;
-  F tiles[group_run];
-
-  __device__ __forceinline__ explicit OwnTiles(const Recurrence<F>& job)
-      : start(blockIdx.x * uint64_t{group_tiles} + threadIdx.x * group_run) {
-    ZK_UNROLL
-    for (uint32_t i = 0; i < group_run; i++) {
-      tiles[i] = start + i < job.tile_count ? load(job.tiles + start + i) : Law::neutral();
-    }
-  }
-  __device__ __forceinline__ F joined(const F* ratio) const {
-    F summary = tiles[0];
-    ZK_UNROLL
-    for (int i = 1; i < group_run; i++) summary = Law::join(summary, tiles[i], ratio);
-    return summary;
-  }
-};
-
-// The summaries of groups. A block for each.
-template <class F, class Law>
-__global__ void __launch_bounds__(group_threads) join_groups(const Recurrence<F> job) {
-  __shared__ ulonglong2 summaries[2 * group_threads];
-  const OwnTiles<F, Law> own(job);
-  join_block<F, Law, group_threads>(summaries, own.joined(job.run_powers() + tile_threads),
-                                    job.group_powers(), job.groups + blockIdx.x);
-}
-
-// From the tiles' summaries to what comes before each tile. A block for each group.
-template <class F, class Law>
-__global__ void __launch_bounds__(group_threads) hand_down_groups(const Recurrence<F> job) {
-  __shared__ ulonglong2 summaries[2 * group_threads];
-  const OwnTiles<F, Law> own(job);
-  const F* const tile_ratio = job.run_powers() + tile_threads;
-  const F before = join_block<F, Law, group_threads>(summaries, own.joined(tile_ratio),
-                                                     job.group_powers(), nullptr);
-  F value = Law::neutral();
-  if (!Law::downwards && job.first != nullptr) value = load(job.first);
-  F next = Law::neutral();
-  if (blockIdx.x > 0) next = load(job.groups);
-#pragma unroll 1
-  for (uint32_t i = 0; i < blockIdx.x; i++) {
-    const F group = next;
-    if (i + 1 < blockIdx.x) next = load(job.groups + i + 1);
-    value = Law::join(value, group, job.group_powers() + group_threads);
-  }
-  value = Law::join(value, before, job.group_powers() + threadIdx.x);
-  ZK_UNROLL
-  for (int i = 0; i < group_run; i++) {
-    if (own.start + i < job.tile_count) store(job.tiles + own.start + i, value);
-    if (i + 1 < group_run) value = Law::join(value, own.tiles[i], tile_ratio);
-  }
-}
-
-// Joins what comes before each run to the outputs of its elements. A warp takes 32 runs, a lane
-// first one of these and then, row by row, one element.
-inline constexpr int outputs_threads = 128;
-inline constexpr int rows_at_once = 2;
-
-template <class F, class Law>
-__global__ void __launch_bounds__(outputs_threads, 6) hand_down(const Recurrence<F> job) {
-  static_assert(tile_threads % 32 == 0 && 32 % run_length == 0);
-  const uint64_t warp = (blockIdx.x * uint64_t{outputs_threads} + threadIdx.x) / 32;
+__device__ __forceinline__ F join_groups(const Recurrence<F>& job, uint32_t group) {
   const uint32_t lane = threadIdx.x % 32;
-  const uint64_t start = warp * (32 * run_length);
-  if (start >= job.out.length) return;
-  const uint64_t run = warp * 32 + lane;
-  const F before = Law::join(load(job.tiles + run / tile_threads), load(job.threads_before + run),
-                             job.run_powers() + run % tile_threads);
-  F ratio = F::one();  // for the elements of a run that come before the lane's own
-  if (Law::downwards) ratio = load_constant(job.element_powers() + lane % run_length);
-#pragma unroll 1
-  for (int row = 0; row < run_length; row += rows_at_once) {
-    F after[rows_at_once];
-    ZK_UNROLL
-    for (int k = 0; k < rows_at_once; k++) {
-      const uint64_t i = start + (row + k) * 32 + lane;
-      if (i < job.out.length) after[k] = load(place_of<F, Law>(job, i));
+  F value = Law::neutral(), ratio = F::one();
+  uint32_t next = group;  // groups from here on are in `value`
+  while (true) {
+    const uint32_t place = next + lane;  // of group place - 32; 31 is what comes before all groups
+    const uint32_t other = place - 32;
+    const uint32_t status = place < 32 ? told_all : read_status(job.group_status(other));
+    const uint32_t complete = __ballot_sync(~0u, status == told_all);
+    const uint32_t untold = __ballot_sync(~0u, status == 0);
+    const uint32_t needed = complete == 0 ? ~0u : ~0u << (31 - __clz(complete));
+    if ((untold & needed) != 0) {
+      pause();
+      continue;
     }
-    ZK_UNROLL
-    for (int k = 0; k < rows_at_once; k++) {
-      const uint64_t i = start + (row + k) * 32 + lane;
-      const F own = from_lane(before, (row + k) * (32 / run_length) + lane / run_length);
-      const F value = Law::continue_run(own, after[k], ratio);
-      if (i < job.out.length) store(place_of<F, Law>(job, i), value);
+    __threadfence();
+    F sum = Law::neutral();
+    if (needed >> lane & 1) {
+      if (place >= 32) {
+        sum = load_current((status == told_all ? job.reached : job.groups) + other);
+      } else if (job.first != nullptr) {
+        sum = load(job.first);
+      }
+    }
+    sum = join_lanes<F, Law>(sum, job.group_powers(), 1);
+    value = next == group ? sum : Law::join(sum, value, ratio);
+    if (complete != 0) return value;
+    if (Law::downwards) ratio = ratio * load(job.group_powers() + 32);
+    next -= 32;
+  }
+}
+
+// By a warp of each block, which looks at no status any more: the last one clears them.
+template <class F>
+__device__ __forceinline__ void leave(const Recurrence<F>& job) {
+  uint32_t others = 0;
+  const uint32_t lane = threadIdx.x % 32, all_others = gridDim.x - 1;
+  if (lane == 0) {
+    __threadfence();
+    others = atomicInc(job.arrivals(), all_others);  // which makes it 0 at the end
+  }
+  if (__shfl_sync(~0u, others, 0) != all_others) return;
+  for (uint32_t* status = job.statuses + lane; status < job.end_of_statuses(); status += 32) {
+    if (status != job.arrivals()) *status = 0;
+  }
+}
+
+// Table 0 to 2: of run_powers, tile_powers or group_powers.
+template <class F, int log_run>
+__device__ __forceinline__ void make_powers(const Recurrence<F>& job, uint32_t which, F* powers) {
+  const uint32_t log_length = which == 0   ? log_run
+                              : which == 1 ? log_run + log_tile_threads
+                                           : log_run + log_tile_threads + log_group_tiles;
+  const uint32_t log_count = which == 0 ? log_tile_threads : log_group_tiles;
+  fill_powers(powers, square_often(load(job.x), log_length), log_count);
+  for (uint32_t i = threadIdx.x; i <= 1u << log_count; i += tile_threads) {
+    store(job.powers + which * table_powers + i, powers[i]);
+  }
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) write_status(job.table_status(which), told_own);
+  if (threadIdx.x < 32) leave(job);
+}
+
+// Number i, in the order of the recurrence, of the first `count` of a view; null where i is more.
+template <class F, class Law>
+__device__ __forceinline__ F* number(const DeviceView<F>& view, uint64_t count, uint64_t i) {
+  if (i >= count) return nullptr;
+  return view.at(Law::downwards ? count - 1 - i : i);
+}
+
+// The sum of a run, from element `first` on.
+template <class F, class Law, int run_length>
+__device__ __forceinline__ F join_run(const Recurrence<F>& job, uint64_t first) {
+  const F x = Law::downwards ? load_constant(job.x) : F::one();
+  F sum = Law::neutral(), next = load_whole_sectors<F>(number<F, Law>(job.in, job.count, first));
+#pragma unroll 1
+  for (uint32_t i = 0; i < run_length; i++) {
+    const F own = next;
+    if (i + 1 < run_length) {
+      next = load_whole_sectors<F>(number<F, Law>(job.in, job.count, first + i + 1));
+    }
+    // A run that is cut short is the last one: what its sum lacks, nothing comes after. To go on
+    // from the neutral element takes no multiplication.
+    if (first + i < job.count) sum = i == 0 ? own : Law::step(sum, own, x);
+  }
+  return sum;
+}
+
+// The outputs of a run, from what comes before it.
+template <class F, class Law, int run_length>
+__device__ __forceinline__ void put_run(const Recurrence<F>& job, uint64_t first, F value) {
+  const F x = Law::downwards ? load_constant(job.x) : F::one();
+  F next = load_whole_sectors<F>(number<F, Law>(job.in, job.count, first));
+#pragma unroll 1
+  for (uint32_t i = 0; i < run_length; i++) {
+    const F own = next;
+    if (i + 1 < run_length) {
+      next = load_whole_sectors<F>(number<F, Law>(job.in, job.count, first + i + 1));
+    }
+    store_whole_sectors(number<F, Law>(job.out, job.out.length, first + i), value);
+    if (i + 1 < run_length) value = Law::step(value, own, x);
+  }
+}
+
+// out[i] = what comes before element i, in the order of the recurrence; the product law has one
+// more output than elements at most. Horner's out[i - 1] is for element i, and its last is 0.
+//
+// A block for each tile, and before those, for Horner's law, one for each table of powers. None
+// waits for what no block has taken, so that no number of blocks stops it.
+template <class F, class Law, int log_run>
+__global__ void __launch_bounds__(tile_threads, 7) recur(const Recurrence<F> job) {
+  constexpr int run_length = 1 << log_run;
+  __shared__ ulonglong2 runs[2 * table_powers], lanes[2 * 32], before[2 * 2];
+  const uint32_t thread = threadIdx.x, role = thread / 32, lane = thread % 32;
+  uint32_t tile = take_ticket(job.tickets());
+  if (Law::downwards) {
+    if (tile < power_tables) {
+      make_powers<F, log_run>(job, tile, reinterpret_cast<F*>(runs));
+      return;
+    }
+    tile -= power_tables;
+  }
+  const uint64_t first = (uint64_t{tile} * tile_threads + thread) << log_run;
+  put_spread(runs, tile_threads, thread, join_run<F, Law, run_length>(job, first));
+  __syncthreads();
+
+  const uint32_t group = tile / group_tiles;
+  const bool is_last = tile % group_tiles == group_tiles - 1;  // which tells of the group
+  F sum = Law::neutral();  // of the runs up to the lane's
+  if (role == 0) {
+    if (Law::downwards) wait_until_told(job.table_status(0));
+    sum = join_runs<F, Law>(runs, job.run_powers());
+    if (lane == 31) tell(job.tiles + tile, sum, job.tile_status(tile), told_own);
+  } else if (role == 1) {
+    if (Law::downwards) wait_until_told(job.table_status(2));
+    const F others = join_groups<F, Law>(job, group);
+    if (lane == 31) put_at(before, 2, 1, others);
+  }
+  if (role == (is_last ? 0 : 2)) {
+    if (Law::downwards) wait_until_told(job.table_status(1));
+    const F others = join_group<F, Law>(job, tile);
+    if (lane == 31) {
+      put_at(before, 2, 0, others);
+      if (is_last) {
+        const F all = Law::join(others, sum, Law::ratio(job.tile_powers() + 1));
+        tell(job.groups + group, all, job.group_status(group), told_own);
+      }
     }
   }
+  __syncthreads();
+  if (role == 0) {
+    F value = get_at<F>(before, 2, 1);
+    if (is_last && lane == 31) {
+      const F all = load_current(job.groups + group);
+      tell(job.reached + group, Law::join(value, all, Law::ratio(job.group_powers() + 1)),
+           job.group_status(group), told_all);
+    }
+    const F* const tile_ratio = job.tile_powers() + tile % group_tiles;
+    value = Law::join(value, get_at<F>(before, 2, 0), Law::ratio(tile_ratio));
+    const F other_lanes = from_lane_before(sum, 1);
+    const F* const lane_ratio = job.run_powers() + lane * lane_runs;
+    if (lane != 0) value = Law::join(value, other_lanes, Law::ratio(lane_ratio));
+    put_at(lanes, 32, lane, value);
+  }
+  __syncthreads();
+  F value = get_at<F>(lanes, 32, thread / lane_runs);
+  if (thread % lane_runs != 0) {
+    const F* const run_ratio = job.run_powers() + thread % lane_runs;
+    value = Law::join(value, get_spread<F>(runs, tile_threads, thread), Law::ratio(run_ratio));
+  }
+  put_run<F, Law, run_length>(job, first, value);
+  if (role == 0) leave(job);
 }
 
 }  // namespace zkrun
