@@ -83,7 +83,8 @@ class Landing:
     def add(self, flight: Flight) -> None:
         """Notes what the GPU was given."""
         self.flights.append(flight)
-        _shared.unchecked += bool(flight.checks)
+        if flight.checks:
+            _shared.unchecked += 1
 
     def hurry(self, flight: Flight) -> None:
         """Makes the worker land it at once."""

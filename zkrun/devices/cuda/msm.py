@@ -104,7 +104,7 @@ def msm(
         if not longest:
             _clear(curve, group, results, queue.handle)
             return
-        views = tuple(map(view, immutable))
+        views = [view(array) for array in immutable]
         kept = 0
         if keeps:
             of_what = (curve.name, group, views[0], longest, widths[1])
