@@ -298,7 +298,9 @@ class Driver:
 
     def mallocAsync(self, size: int, stream: int) -> int:
         self._stream(stream)
-        return self.hostAlloc(size, 0)
+        address = self.hostAlloc(size, 0)
+        ctypes.memset(address, 0xA5, size)  # nobody has cleared it
+        return address
 
     def freeAsync(self, address: int, stream: int) -> None:
         self._launch(stream, lambda: self.freeHost(address))
