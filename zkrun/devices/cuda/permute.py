@@ -32,7 +32,7 @@ _SORT_THREADS = 384  # as in sort_pass.cuh
 _SORT_BLOCKS = 2  # on a multiprocessor
 _RUN_THREADS, _RUN_RECORDS, _RUN_BLOCKS = 256, 8, 512  # as in sort_runs.cuh; at most
 _MATCH_THREADS = 256  # as in permute.cuh
-_PLACE_BLOCKS = 8  # on a multiprocessor, at most
+_MOST_BLOCKS = 8  # on a multiprocessor, of kernels of so few threads that loop over their work
 _CHUNK_BLOCKS, _CHUNK_THREADS = 2 * 128, 512  # as in permute_buckets.cuh
 _SUM_BUCKETS, _SUM_THREADS, _FILL_THREADS, _FILL_RUN = 128, 512, 256, 2  # likewise
 _BUCKET_THREADS, _BUCKET_SHARED = 320, 68608  # likewise; bytes
@@ -97,16 +97,16 @@ def _in_order(
     job.append(Given(5, 0))
     sort_grid = min(_SORT_BLOCKS * processors, 2 * blocks(n, tiles.sort)), _SORT_THREADS
     runs = 2 * blocks(n, _RUN_RECORDS * _RUN_THREADS)
-    place_blocks = min(_PLACE_BLOCKS * processors, blocks(n, _MATCH_THREADS))
+    most = _MOST_BLOCKS * processors
     for sort in (by_keys, by_integers):
         sort.allow_shared(tiles.sort_shared)
     yield by_keys.step(*sort_grid, sorting, shared=tiles.sort_shared)
-    yield found["list_alike"].step(runs, _RUN_THREADS, sorting)
+    yield found["list_alike"].step(min(runs, most), _RUN_THREADS, sorting)
     yield found["order_runs"].step(min(runs, _RUN_BLOCKS), _RUN_THREADS, sorting)
     yield by_integers.step(*sort_grid, sorting, shared=tiles.sort_shared)
     yield match.step(blocks(n, tiles.match), _MATCH_THREADS, job)
-    yield list_rows.step(blocks(n, tiles.match), _MATCH_THREADS, job)
-    yield found["place_left"].step(place_blocks, _MATCH_THREADS, job)
+    yield list_rows.step(min(blocks(n, tiles.match), most), _MATCH_THREADS, job)
+    yield found["place_left"].step(min(blocks(n, _MATCH_THREADS), most), _MATCH_THREADS, job)
 
 
 def _missing(word: int) -> RunFailed:

@@ -200,27 +200,31 @@ __global__ void __launch_bounds__(match_threads) list_rows(const Permutation<F> 
   __shared__ Listing<run> listing;
   if (job.state->repeats == 0) return;
   const Sorting<F>& sorting = job.sorting;
-  const uint32_t tile = take_ticket(job.state->tickets + 2);
-  const uint64_t start = tile * uint64_t{tile_rows} + threadIdx.x;
   const uint64_t* const records = sorting.sorted(1);
   const uint32_t* const bits = job.repeated_bits();
-  uint32_t repeated = 0, left = 0;
-  ZK_UNROLL
-  for (int k = 0; k < run; k++) {
-    const uint64_t place = start + k * match_threads;
-    if (place >= sorting.count) continue;
-    repeated |= (bits[place / 32] >> place % 32 & 1) << k;
-    if (sorting.taken[place] == 0) left |= 1u << k;
-  }
   uint32_t* const rows = job.repeated();
-  listing.list(repeated, job.statuses, tile, [&](uint32_t k, uint32_t number) {
-    rows[number] = static_cast<uint32_t>(start) + k * match_threads;
-  });
-  __syncthreads();
   uint32_t* const list = job.left();
-  listing.list(left, job.statuses + job.tiles(tile_rows), tile, [&](uint32_t k, uint32_t number) {
-    list[number] = row_of(records[start + k * match_threads]);
-  });
+  const uint32_t tiles = job.tiles(tile_rows);
+  while (true) {
+    const uint32_t tile = take_ticket(job.state->tickets + 2);
+    if (tile >= tiles) return;
+    const uint64_t start = tile * uint64_t{tile_rows} + threadIdx.x;
+    uint32_t repeated = 0, left = 0;
+    ZK_UNROLL
+    for (int k = 0; k < run; k++) {
+      const uint64_t place = start + k * match_threads;
+      if (place >= sorting.count) continue;
+      repeated |= (bits[place / 32] >> place % 32 & 1) << k;
+      if (sorting.taken[place] == 0) left |= 1u << k;
+    }
+    listing.list(repeated, job.statuses, tile, [&](uint32_t k, uint32_t number) {
+      rows[number] = static_cast<uint32_t>(start) + k * match_threads;
+    });
+    __syncthreads();
+    listing.list(left, job.statuses + tiles, tile, [&](uint32_t k, uint32_t number) {
+      list[number] = row_of(records[start + k * match_threads]);
+    });
+  }
 }
 
 // t' in the rows that repeat.

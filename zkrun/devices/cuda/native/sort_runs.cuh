@@ -20,32 +20,35 @@ __global__ void __launch_bounds__(run_threads) list_alike(const Sorting<F> job) 
   const uint32_t array = blockIdx.x & 1, thread = threadIdx.x;
   SortState& state = job.states[array];
   if ((state.set[key_word] & first_shared_key) == 0) return;  // none in any key
-  const uint64_t start = (blockIdx.x >> 1) * uint64_t{tile};
   const uint64_t* const records = job.sorted(array);
-  if (thread == 0) count = 0;
-  __syncthreads();
-  // All loads come before the first count, which none of them could pass.
-  uint32_t keys[run_records], before[run_records];
-  ZK_UNROLL
-  for (int k = 0; k < run_records; k++) {
-    const uint64_t i = start + k * run_threads + thread;
-    keys[k] = i < job.count ? key_of(records[i]) : 0;
-    before[k] = thread % 32 == 0 && i > 0 && i < job.count ? key_of(records[i - 1]) : 0;
-  }
-  ZK_UNROLL
-  for (int k = 0; k < run_records; k++) {
-    const uint32_t other = __shfl_up_sync(~0u, keys[k], 1);
-    if (thread % 32 != 0) before[k] = other;
-    if (keys[k] >= first_shared_key && keys[k] == before[k]) {
-      alike[atomicAdd(&count, 1u)] = static_cast<uint32_t>(start + k * run_threads + thread);
+  for (uint64_t start = (blockIdx.x >> 1) * uint64_t{tile}; start < job.count;
+       start += (gridDim.x >> 1) * uint64_t{tile}) {
+    __syncthreads();  // what is shared is not needed any more
+    if (thread == 0) count = 0;
+    __syncthreads();
+    // All loads come before the first count, which none of them could pass.
+    uint32_t keys[run_records], before[run_records];
+    ZK_UNROLL
+    for (int k = 0; k < run_records; k++) {
+      const uint64_t i = start + k * run_threads + thread;
+      keys[k] = i < job.count ? key_of(records[i]) : 0;
+      before[k] = thread % 32 == 0 && i > 0 && i < job.count ? key_of(records[i - 1]) : 0;
     }
+    ZK_UNROLL
+    for (int k = 0; k < run_records; k++) {
+      const uint32_t other = __shfl_up_sync(~0u, keys[k], 1);
+      if (thread % 32 != 0) before[k] = other;
+      if (keys[k] >= first_shared_key && keys[k] == before[k]) {
+        alike[atomicAdd(&count, 1u)] = static_cast<uint32_t>(start + k * run_threads + thread);
+      }
+    }
+    __syncthreads();
+    if (count == 0) continue;
+    if (thread == 0) begin = atomicAdd(&state.alike, count);
+    __syncthreads();
+    uint32_t* const list = job.spare(array) + begin;
+    for (uint32_t k = thread; k < count; k += run_threads) list[k] = alike[k];
   }
-  __syncthreads();
-  if (count == 0) return;
-  if (thread == 0) begin = atomicAdd(&state.alike, count);
-  __syncthreads();
-  uint32_t* const list = job.spare(array) + begin;
-  for (uint32_t k = thread; k < count; k += run_threads) list[k] = alike[k];
 }
 
 // Record i, which has the key of the one before, and its run. One thread of a short run sorts it,
