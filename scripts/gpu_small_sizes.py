@@ -5,7 +5,7 @@
 
 Made for compute-sanitizer, which `scripts/test_gpu` runs it under: it is short, and it comes to
 every kind of kernel, single and replayed in graphs, with views that wrap around. Lookups go by way
-of buckets here where they have more than 128 rows, which pays from 2^18 on only.
+of buckets here where they have more than 128 rows, which pays from 2^13 on only.
 """
 
 from __future__ import annotations

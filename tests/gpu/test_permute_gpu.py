@@ -16,7 +16,8 @@ from zkrun.devices.cuda.sources import sources
 
 pytestmark = pytest.mark.gpu
 
-BUCKETED = (1 << 18) + 1  # rows, from which on there are buckets
+BUCKETED = (1 << 13) + 1  # rows, from which on there are buckets
+LARGER = (1 << 18) + 1  # with larger buckets
 MOST_IN_CELL = 64  # elements of a bucket that are compared with each other
 LONGEST_RUN = 16  # of records with equal keys that are put in order where they are
 SIZES = sorted(
@@ -162,12 +163,13 @@ def spread_tables(curve: Curve, n: int, source: random.Random) -> Iterator[list[
 
 
 @both_curves
-def test_values_that_are_spread_evenly(curve: Curve) -> None:
+@pytest.mark.parametrize("n", [BUCKETED, LARGER])
+def test_values_that_are_spread_evenly(curve: Curve, n: int) -> None:
     """In buckets of neighbouring values, as far as they can be."""
     source = random.Random(7)
     assert f"most_in_cell = {MOST_IN_CELL};" in sources()["permute_buckets.cuh"]
-    n = BUCKETED
-    assert plan_permutation(n).buckets > plan_permutation(n - 1).buckets == 0
+    assert plan_permutation(BUCKETED).buckets > plan_permutation(BUCKETED - 1).buckets == 0
+    assert plan_permutation(LARGER).share > plan_permutation(BUCKETED).share
     more = images(curve, 77, 8)  # rows that are not used
     with opened("cpu", "gpu:0") as devices:
         outs = [array(images(curve, n + 77, 8)), array(images(curve, n + 77, 9))]
@@ -193,14 +195,15 @@ def test_values_that_are_spread_evenly(curve: Curve) -> None:
 
 
 @both_curves
-def test_a_value_that_is_missing_in_a_bucket(curve: Curve) -> None:
+@pytest.mark.parametrize("n", [BUCKETED, LARGER])
+def test_a_value_that_is_missing_in_a_bucket(curve: Curve, n: int) -> None:
     source = random.Random(8)
-    table = [source.randrange(curve.r) & ~1 for _ in range(BUCKETED)]
+    table = [source.randrange(curve.r) & ~1 for _ in range(n)]
     inputs = source.choices(table, k=len(table))
     outs = [array(bytes(32 * len(table)))] * 2
     rows = array(image(table, curve))
     with opened("cpu", "gpu:0") as devices:
-        for missing in ([BUCKETED - 1], [5000, 70000]):
+        for missing in ([n - 1], [n // 50, n // 4]):
             asked = inputs[:]
             for row in missing:
                 asked[row] += 1

@@ -33,9 +33,8 @@ _SORT_BLOCKS = 2  # on a multiprocessor
 _RUN_THREADS, _RUN_RECORDS, _RUN_BLOCKS = 256, 8, 512  # as in sort_runs.cuh; at most
 _MATCH_THREADS = 256  # as in permute.cuh
 _MOST_BLOCKS = 8  # on a multiprocessor, of kernels of so few threads that loop over their work
-_CHUNK_BLOCKS, _CHUNK_THREADS = 2 * 128, 512  # as in permute_buckets.cuh
-_SUM_BUCKETS, _SUM_THREADS, _FILL_THREADS, _FILL_RUN = 128, 512, 256, 2  # likewise
-_BUCKET_THREADS, _BUCKET_SHARED = 320, 68608  # likewise; bytes
+_FILL_THREADS, _FILL_RUN = 512, 4  # as in permute_buckets.cuh
+_BUCKET_THREADS, _TABLE_THREADS = 384, 256  # likewise
 _PLACED = 12  # where the state says whether buckets have done the work, in bytes
 
 
@@ -65,19 +64,17 @@ def permute(call: Call, device: CudaDevice) -> Launch:
 def _in_buckets(found: Mapping[str, Kernel], n: int, layout: Layout, scale: int) -> Iterator[Step]:
     """Of the same values. Where they are spread evenly, nothing is left for `_in_order` to do."""
     job: list[Part] = [*map(Given, range(4))]
-    for offset in (layout.records, layout.taken, _PLACED, layout.bucket_state):
+    for offset in (
+        *(layout.records, layout.more, layout.left_ones),
+        *(layout.taken, _PLACED, layout.bucket_state),
+    ):
         job.append(Given(4, offset))
-    job += [n, layout.buckets, scale]
-    count, sort, shared = found["count_chunks"], found["sort_buckets"], _BUCKET_SHARED
-    count.allow_shared(4 * MOST_BUCKETS)
-    sort.allow_shared(shared)
-    sums = 2 * blocks(layout.buckets, _SUM_BUCKETS)
+    job += [n, layout.buckets, layout.share, layout.most, scale]
     fill = 2 * blocks(n, _FILL_THREADS * _FILL_RUN)
-    yield count.step(_CHUNK_BLOCKS, _CHUNK_THREADS, job, shared=4 * layout.buckets)
-    yield found["sum_chunks"].step(sums, _SUM_THREADS, job)
-    yield found["fill_buckets"].step(fill, _FILL_THREADS, job)
-    yield sort.step(layout.buckets, _BUCKET_THREADS, job, shared=shared)
-    yield found["place_left_of_buckets"].step(layout.buckets, _BUCKET_THREADS, job)
+    found["fill_buckets"].allow_shared(4 * MOST_BUCKETS)
+    yield found["fill_buckets"].step(fill, _FILL_THREADS, job, shared=4 * layout.buckets)
+    yield found["sort_buckets"].step(layout.buckets, _BUCKET_THREADS, job)
+    yield found["place_table"].step(layout.buckets, _TABLE_THREADS, job)
 
 
 def _in_order(

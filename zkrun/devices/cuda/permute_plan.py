@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 
 __all__ = [
     "BUCKETED_ROWS",
@@ -37,9 +38,12 @@ class Tiles:
 SHORT = Tiles("short", 384 * 4, 26624, 256 * 2)  # as in sort_pass.cuh, sort.cuh and permute.cuh
 LONG = Tiles("long", 384 * 12, 51200, 256 * 8)
 _SHORT_ROWS = 1 << 17  # with more, long tiles are enough for all multiprocessors
-BUCKETED_ROWS = 1 << 18  # with more, buckets pay, even though they may be tried for nothing
-BUCKET_ROWS, MOST_BUCKETS = 1024, 1 << 14  # of a bucket, if values are spread evenly
-_BUCKETS, _NUMBERS = 64, 4  # bytes of their state, and what each has: as in permute_buckets.cuh
+BUCKETED_ROWS = 1 << 13  # with more, buckets pay, even though they may be tried for nothing
+BUCKET_ROWS, MOST_BUCKETS = 1024, 1 << 14  # rows of a bucket, if values are spread evenly
+_FEW_ROWS, _SOME_BUCKETS = 256, 512  # so few of them where there would not be so many buckets
+_BUCKETS, _COUNT, _NUMBERS = 64, 128, 3  # bytes of their state and a count; what else each has
+_MOST_IN_BUCKET = 1280  # likewise as in permute_buckets.cuh
+_DEVIATIONS = 8  # of a Poisson distribution: values that are drawn from a table vary twice as much
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,15 @@ class Layout:
 
     tiles: Tiles
     buckets: int  # how many; 0: there is only the sort
+    share: int  # of the rows, that a bucket has, rounded down
+    most: int  # that a bucket has room for
     bucket_state: int
     statuses: int
     records: int
     digit_statuses: int
     taken: int
+    more: int
+    left_ones: int
     end: int
 
 
@@ -63,17 +71,25 @@ def plan_permutation(rows: int) -> Layout:
     """For so many usable rows, of which there may be none."""
     tiles = SHORT if rows <= _SHORT_ROWS else LONG
     if not rows:
-        return Layout(tiles, 0, 0, 0, 0, 0, 0, 0)
-    buckets = -(-rows // BUCKET_ROWS) if rows > BUCKETED_ROWS else 0
-    if buckets > MOST_BUCKETS:
-        buckets = 0
-    bucket_state = STATE_BYTES
-    statuses = bucket_state + (_BUCKETS + 4 * _NUMBERS * (buckets + 1) if buckets else 0)
+        return Layout(tiles, *[0] * 11)
+    buckets = share = most = 0
+    if rows > BUCKETED_ROWS:
+        buckets = -(-rows // min(BUCKET_ROWS, max(_FEW_ROWS, rows // _SOME_BUCKETS)))
+        if buckets > MOST_BUCKETS:
+            buckets = 0
+    bucket_state = statuses = STATE_BYTES
+    if buckets:
+        share = rows // buckets
+        most = min(share + _DEVIATIONS * isqrt(share), _MOST_IN_BUCKET)
+        statuses += _BUCKETS + 2 * _COUNT * buckets + 4 * _NUMBERS * (buckets + 1)
     records = _aligned(statuses + 2 * 4 * -(-rows // tiles.match))
     digit_statuses = records + _BUFFERS * _RECORD * rows
     taken = digit_statuses + _BUFFERS * _VALUES * 4 * -(-rows // tiles.sort)
+    more = _aligned(taken + rows)
+    left_ones = more + 2 * 4 * buckets * (most - share)
     return Layout(
-        tiles, buckets, bucket_state, statuses, records, digit_statuses, taken, taken + rows
+        *(tiles, buckets, share, most, bucket_state, statuses, records, digit_statuses, taken),
+        *(more, left_ones, left_ones + 2 * buckets * most),
     )
 
 

@@ -136,7 +136,7 @@ def permutation_unit(curve: Curve) -> Unit:
     """The kernels of permute.cuh and what it includes, over the curve's scalar field."""
     field = field_type(curve, "scalar")
     names = (
-        *("count_chunks", "sum_chunks", "fill_buckets", "sort_buckets", "place_left_of_buckets"),
+        *("fill_buckets", "sort_buckets", "place_table"),
         *("list_alike", "order_runs", "place_left"),
     )
     kernels = [(name, f"{name}<{field}>") for name in names]
