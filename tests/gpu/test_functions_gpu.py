@@ -52,8 +52,7 @@ def test_long_arrays(curve: Curve) -> None:
 @both_curves
 @pytest.mark.parametrize("n", [1 << 19, (1 << 19) + 1, (1 << 20) + 1, (1 << 22) - 1])
 def test_recurrences_of_any_length(curve: Curve, n: int) -> None:
-    """Short and long runs, tiles that queues have counters for and more, more groups than a warp
-    looks at."""
+    """Short and long runs, and more groups than a warp looks at."""
     with opened("cpu", "gpu:0") as devices:
         a, x = array(images(curve, n, 1, 1000)), scalar(31337, curve)
         nonzero, out = array(images(curve, n, 2)), array(bytes(32 * n))

@@ -21,7 +21,7 @@ from zkrun.program.types import Point, PointArray, Scalar, ScalarArray, Typ, siz
 
 pytestmark = pytest.mark.gpu
 
-WORDS = 5 << 10  # bytes for the failures and counters of one queue
+WORDS = 1 << 10  # bytes for the failures of one queue
 LENGTHS = (1, 5, 3000, 1 << 16, (1 << 20) + 1)
 
 

@@ -19,13 +19,10 @@ if TYPE_CHECKING:
     from zkrun.devices.base import Data
     from zkrun.devices.cuda.device import CudaDevice
 
-__all__ = ["COUNTERS", "AtLanding", "Check", "MustBlock", "Queue", "ScratchMemory", "current"]
+__all__ = ["AtLanding", "Check", "MustBlock", "Queue", "ScratchMemory", "current"]
 
 _TO_HOST = 2
-_WORDS = 256  # for failures
-
-COUNTERS = 1024
-"""32-bit words of a queue that are 0 when work begins, and that it leaves so."""
+_WORDS = 256
 
 
 class AtLanding(Protocol):
@@ -164,18 +161,18 @@ class Queue:
         runtime.memsetAsync(address, 0, 4, self.handle)
         return number, address
 
-    def counters(self) -> int:
-        """The address of COUNTERS words, which are 0 when the work begins and must be after it."""
-        return (self._words or self._make_words()) + 4 * _WORDS
+    def counter(self) -> int:
+        """The address of a 32-bit word that is 0 when the work begins, and is to be 0 after it."""
+        return self._words or self._make_words()
 
     def _make_words(self) -> int:
-        """Words that are 0: those for failures, and counters."""
-        pool, nbytes = self.gpu.pool, 4 * (_WORDS + COUNTERS)
-        words = pool.allocate(nbytes)
+        """Words that are 0: the counter and those for failures."""
+        pool = self.gpu.pool
+        words = pool.allocate(4 * _WORDS)
         # Not on the queue, which may only be recording what is to be done again and again.
-        runtime.memsetAsync(words, 0, nbytes, pool.stream)
+        runtime.memsetAsync(words, 0, 4 * _WORDS, pool.stream)
         runtime.streamSynchronize(pool.stream)
-        self.free_words = list(range(_WORDS))
+        self.free_words = list(range(1, _WORDS))
         self._words = words
         return words
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from zkrun.devices.base import Data
 from zkrun.devices.cuda.launch import Values, address_of, blocks, kernels, view
-from zkrun.devices.cuda.queue import COUNTERS, Queue
-from zkrun.devices.cuda.rows import Argument, Given, Part, Steps
+from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.rows import Argument, Given, Steps
 from zkrun.devices.cuda.units import evaluation_unit, inversion_unit, recurrence_unit
 from zkrun.program.signature import Call
 from zkrun.program.types import length
@@ -31,7 +31,7 @@ _TILE_THREADS, _GROUP = 128, 32  # of a tile; tiles of a group
 _SHORT_RUN, _LONG_RUN = 8, 16  # elements of a thread
 _SHORT = 1 << 19  # elements at most for which all tiles of short runs are on the GPU together
 _TABLES, _POWERS = 3, 129  # of powers, and room in each
-_STATUSES = 2 + _TABLES  # before those of tiles and groups
+_STATUSES = 1 + _TABLES  # before those of tiles and groups
 _CLEAR_THREADS, _CLEARED = 256, 2048  # as in clear_words.cuh: of a block, and words that one clears
 # As in evaluate.cuh.
 _EVALUATION_THREADS = 256
@@ -71,28 +71,24 @@ def _recurrence(call: Call, law: str, count: int) -> Callable[[Queue, Data, Data
     tiles = blocks(n, _TILE_THREADS * (_SHORT_RUN if n <= _SHORT else _LONG_RUN))
     groups = blocks(tiles, _GROUP)
     tables = _TABLES if law == "horner" else 0
-    # In the scratch memory: sums of tiles, of groups, of all up to the end of each group; powers of
-    # x; and what tiles and groups tell, where the counters of a queue are too few.
+    # In the scratch memory: what is told, which is to be 0 at first; sums of tiles, of groups, and
+    # of all up to the end of each group; powers of x.
     words = blocks(_STATUSES + tiles + groups, 4) * 4
-    counted = words <= COUNTERS
-    sizes = [_ITEM * size for size in (tiles, groups, groups, tables * _POWERS)]
-    sizes.append(0 if counted else 4 * words)
+    sizes = (4 * words, *(_ITEM * size for size in (tiles, groups, groups, tables * _POWERS)))
     places = [sum(sizes[:i]) for i in range(6)]
-    scratch, first, x, statuses = 2, Given(3, 0), Given(4, 0), Given(5, 0)
-    sums: list[Part] = [Given(scratch, place) for place in places[:3]]
-    powers = Given(scratch, places[3])
-    job: Argument = [Given(0), Given(1), *sums, first, x, powers, count, tiles, statuses]
-    steps = [recur.step(tables + tiles, _TILE_THREADS, job)]
-    if not counted:
-        clear = found["clear_words"]
-        steps.insert(0, clear.step(blocks(words, _CLEARED), _CLEAR_THREADS, statuses, words))
-    in_order = Steps(steps if n else [], 6)
+    scratch, first, x = 2, Given(3, 0), Given(4, 0)
+    told, *sums, powers = (Given(scratch, place) for place in places[:5])
+    job: Argument = [Given(0), Given(1), *sums, first, x, powers, count, tiles, told]
+    steps = [
+        found["clear_words"].step(blocks(words, _CLEARED), _CLEAR_THREADS, told, words),
+        recur.step(tables + tiles, _TILE_THREADS, job),
+    ]
+    in_order = Steps(steps if n else [], 5)
 
     def run(queue: Queue, source: Data, target: Data, first: int, x: int) -> None:
         if n:
-            scratch = queue.scratch(places[5])
-            statuses = queue.counters() if counted else scratch + places[4]
-            in_order.queue_on(queue, (view(source), view(target), scratch, first, x, statuses))
+            values = (view(source), view(target), queue.scratch(places[5]), first, x)
+            in_order.queue_on(queue, values)
 
     return run
 
@@ -110,7 +106,7 @@ def evaluate(call: Call, device: CudaDevice) -> Launch:
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         (y,), (a, x) = mutable, immutable
-        scratch, arrivals = queue.scratch(powers + sums), queue.counters()
+        scratch, arrivals = queue.scratch(powers + sums), queue.counter()
         steps.queue_on(queue, (view(a), address_of(x), address_of(y), scratch, arrivals))
 
     return launch

@@ -34,9 +34,8 @@ __all__ = [
 ]
 
 MULTIPROCESSORS = 160
-FIXED = 1 << 18
-"""Bytes that a run takes once: words for failures and counters of some thirty streams and their
-graphs."""
+FIXED = 1 << 16
+"""Bytes that a run takes once: words for the failures of some thirty streams and their graphs."""
 
 SCRATCH_ALIGNMENT = 256
 """Scratch memory starts at a multiple of so many bytes, and is a multiple of them."""

@@ -71,7 +71,7 @@ struct Recurrence {
   F* powers;                    // of x
   uint64_t count;               // of elements that take part
   uint64_t tile_count;
-  uint32_t* statuses;           // 0 to begin with, and after it
+  uint32_t* statuses;           // 0 to begin with
 
   // x^(length i), for the length of a run, a tile or a group.
   __device__ __forceinline__ const F* run_powers() const { return powers; }
@@ -79,16 +79,12 @@ struct Recurrence {
   __device__ __forceinline__ const F* group_powers() const { return powers + 2 * table_powers; }
 
   __device__ __forceinline__ uint32_t* tickets() const { return statuses; }
-  __device__ __forceinline__ uint32_t* arrivals() const { return statuses + 1; }  // at the end
-  __device__ __forceinline__ uint32_t* table_status(uint32_t i) const { return statuses + 2 + i; }
+  __device__ __forceinline__ uint32_t* table_status(uint32_t i) const { return statuses + 1 + i; }
   __device__ __forceinline__ uint32_t* tile_status(uint64_t i) const {
     return table_status(power_tables) + i;
   }
   __device__ __forceinline__ uint32_t* group_status(uint64_t i) const {
     return tile_status(tile_count) + i;
-  }
-  __device__ __forceinline__ uint32_t* end_of_statuses() const {
-    return group_status((tile_count + group_tiles - 1) / group_tiles);
   }
 };
 
@@ -192,21 +188,6 @@ __device__ __forceinline__ F join_groups(const Recurrence<F>& job, uint32_t grou
   }
 }
 
-// By a warp of each block, which looks at no status any more: the last one clears them.
-template <class F>
-__device__ __forceinline__ void leave(const Recurrence<F>& job) {
-  uint32_t others = 0;
-  const uint32_t lane = threadIdx.x % 32, all_others = gridDim.x - 1;
-  if (lane == 0) {
-    __threadfence();
-    others = atomicInc(job.arrivals(), all_others);  // which makes it 0 at the end
-  }
-  if (__shfl_sync(~0u, others, 0) != all_others) return;
-  for (uint32_t* status = job.statuses + lane; status < job.end_of_statuses(); status += 32) {
-    if (status != job.arrivals()) *status = 0;
-  }
-}
-
 // Table 0 to 2: of run_powers, tile_powers or group_powers.
 template <class F, int log_run>
 __device__ __forceinline__ void make_powers(const Recurrence<F>& job, uint32_t which, F* powers) {
@@ -221,7 +202,6 @@ __device__ __forceinline__ void make_powers(const Recurrence<F>& job, uint32_t w
   __threadfence();
   __syncthreads();
   if (threadIdx.x == 0) write_status(job.table_status(which), told_own);
-  if (threadIdx.x < 32) leave(job);
 }
 
 // Number i, in the order of the recurrence, of the first `count` of a view; null where i is more.
@@ -332,7 +312,6 @@ __global__ void __launch_bounds__(tile_threads, 7) recur(const Recurrence<F> job
     value = Law::join(value, get_spread<F>(runs, tile_threads, thread), Law::ratio(run_ratio));
   }
   put_run<F, Law, run_length>(job, first, value);
-  if (role == 0) leave(job);
 }
 
 }  // namespace zkrun
