@@ -148,6 +148,42 @@ def test_each_call_queues_what_it_was_given() -> None:
         assert len(model.graphs) == 2  # one, and what it was made from
 
 
+def test_kernels_made_again_are_not_set_again() -> None:
+    """As of a program that runs again; and whatever differs is."""
+    with nodes({1: (8, 8), 2: (8, 8)}) as model:
+        given, step, make = model.rows.Given, model.rows.Step, model.rows.Steps
+
+        def kernels(
+            function: int = 1, grid: int = 7, threads: int = 32, shared: int = 9, **other: int
+        ) -> Any:
+            plus, first, constant = (other.get(k, 0) for k in ("plus", "first", "constant"))
+            arguments = [given(first, plus), given(1 - first, 0)]
+            second = step(2, (1, 1), 32, [5 + constant, given(0, 0)])
+            return make([step(function, (grid, 1), threads, arguments, shared), second], 2)
+
+        def queue(steps: Any) -> int:
+            before, model.ran[:] = model.sets, []
+            steps.queue_on(model.queue, (50, 60))
+            return model.sets - before
+
+        assert queue(kernels()) == 2
+        for different in (
+            {"function": 2},
+            {"grid": 8},
+            {"threads": 64},
+            {"shared": 10},
+            {"plus": 1},
+            {"first": 1},
+            {"constant": 1},
+        ):
+            assert queue(kernels()) == 0
+            ran = list(model.ran)
+            assert queue(kernels(**different)) > 0
+            assert model.ran != ran
+            assert queue(kernels()) > 0
+            assert model.ran == ran
+
+
 def test_rows_of_one_kernel_take_turns() -> None:
     """Whether they have the same arguments as before, or others, or more of them."""
     with nodes({1: (8,), 2: (16,), 3: (4088, 8)}) as model:

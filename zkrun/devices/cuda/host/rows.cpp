@@ -76,6 +76,9 @@ struct Place {
   size_t kernel, start;
   std::optional<uint64_t> plus;  // of an address, to which so much is added; not of a view
 
+  bool operator==(const Place& other) const {
+    return kernel == other.kernel && start == other.start && plus == other.plus;
+  }
   void write(std::vector<uint8_t>& arguments, const Value& value) const {
     if (!plus) {
       std::memcpy(arguments.data() + start, value.data(), view_bytes);
@@ -93,6 +96,14 @@ struct Kernel {
   std::vector<size_t> starts;      // of the arguments, in bytes
   std::vector<uint8_t> arguments;  // where values go, anything
   nb::object keeps;
+
+  bool is_like(const Kernel& other) const {
+    const KernelParameters &own = parameters, &its = other.parameters;
+    return own.function == its.function && own.shared == its.shared &&
+           std::equal(own.blocks, own.blocks + 3, its.blocks) &&
+           std::equal(own.threads, own.threads + 3, its.threads) && starts == other.starts &&
+           arguments == other.arguments;
+  }
 };
 
 // Kernels in order, and the values that they are given. Made by one thread, and not changed after.
@@ -167,6 +178,13 @@ class Kernels {
     std::vector<Kernel> kernels;
     std::vector<std::vector<Place>> places;  // of each value
     std::vector<bool> are_views;
+
+    // Whether the same values make the same kernels of both.
+    bool is_like(const Content& other) const {
+      return places == other.places && are_views == other.are_views &&
+             std::equal(kernels.begin(), kernels.end(), other.kernels.begin(), other.kernels.end(),
+                        [](const Kernel& own, const Kernel& its) { return own.is_like(its); });
+    }
   };
 
   void check(const nb::tuple& values) const {
@@ -208,7 +226,8 @@ class Row {
     if (content->kernels.size() != nodes_.size()) {
       throw nb::value_error("a row of another number of kernels");
     }
-    const bool same = holds_ == content;
+    // A program that runs again has made its kernels anew.
+    const bool same = holds_ == content || (holds_ && holds_->is_like(*content));
     holds_.reset();  // until all of it is there
     if (!same) {
       for (size_t i = 0; i < nodes_.size(); i++) become(nodes_[i], content->kernels[i]);
