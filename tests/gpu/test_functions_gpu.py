@@ -6,7 +6,8 @@ import pytest
 from gpu_values import LAYOUTS, agree, array, both_curves, images, opened, scalar
 
 from zkrun.algebra.curves import Curve
-from zkrun.devices.cuda import elementwise, fused_unit
+from zkrun.devices.cuda import elementwise, fused_unit, recurrences
+from zkrun.devices.cuda.sources import Unit
 
 pytestmark = pytest.mark.gpu
 
@@ -52,13 +53,30 @@ def test_long_arrays(curve: Curve) -> None:
 @both_curves
 @pytest.mark.parametrize("n", [1 << 19, (1 << 19) + 1, (1 << 20) + 1, (1 << 22) - 1])
 def test_recurrences_of_any_length(curve: Curve, n: int) -> None:
-    """Short and long runs, and more groups than a warp looks at."""
+    """Short and long runs; a tile that has an output and no element."""
     with opened("cpu", "gpu:0") as devices:
         a, x = array(images(curve, n, 1, 1000)), scalar(31337, curve)
-        nonzero, out = array(images(curve, n, 2)), array(bytes(32 * n))
+        nonzero, shorter = (array(images(curve, length, 2)) for length in (n, n - 1))
+        out = array(bytes(32 * n))
         for _ in range(3):
             agree(devices, curve, "kate_division", {}, [out], [a, x])
             agree(devices, curve, "scan_mul", {}, [out], [nonzero, x])
+            agree(devices, curve, "scan_mul", {}, [out], [shorter, x])
+
+
+@both_curves
+def test_recurrences_that_look_far_back(curve: Curve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past the 32 groups that a warp looks at together, where none of them tells enough."""
+    unit = recurrences.recurrence_unit(curve)
+    kernels = tuple((name, text.replace("_run>", "_run, 40>")) for name, text in unit.kernels)
+    assert kernels != unit.kernels
+    monkeypatch.setattr(recurrences, "recurrence_unit", lambda _: Unit(unit.source, kernels))
+    n = (1 << 22) - 1
+    with opened("cpu", "gpu:0") as devices:
+        a, x = array(images(curve, n, 1)), scalar(31337, curve)
+        out = array(bytes(32 * n))
+        agree(devices, curve, "kate_division", {}, [out], [a, x])
+        agree(devices, curve, "scan_mul", {}, [out], [a, x])
 
 
 @both_curves

@@ -73,7 +73,7 @@ def _recurrence(call: Call, law: str, count: int) -> Callable[[Queue, Data, Data
     tables = _TABLES if law == "horner" else 0
     # In the scratch memory: what is told, which is to be 0 at first; sums of tiles, of groups, and
     # of all up to the end of each group; powers of x.
-    words = blocks(_STATUSES + tiles + groups, 4) * 4
+    words = blocks(_STATUSES + tiles + groups, 8) * 8  # elements lie in sectors of their own
     sizes = (4 * words, *(_ITEM * size for size in (tiles, groups, groups, tables * _POWERS)))
     places = [sum(sizes[:i]) for i in range(6)]
     scratch, first, x = 2, Given(3, 0), Given(4, 0)

@@ -199,9 +199,10 @@ __device__ __forceinline__ void make_powers(const Recurrence<F>& job, uint32_t w
   for (uint32_t i = threadIdx.x; i <= 1u << log_count; i += tile_threads) {
     store(job.powers + which * table_powers + i, powers[i]);
   }
-  __threadfence();
   __syncthreads();
-  if (threadIdx.x == 0) write_status(job.table_status(which), told_own);
+  if (threadIdx.x != 0) return;
+  __threadfence();
+  write_status(job.table_status(which), told_own);
 }
 
 // Number i, in the order of the recurrence, of the first `count` of a view; null where i is more.
@@ -249,8 +250,9 @@ __device__ __forceinline__ void put_run(const Recurrence<F>& job, uint64_t first
 // more output than elements at most. Horner's out[i - 1] is for element i, and its last is 0.
 //
 // A block for each tile, and before those, for Horner's law, one for each table of powers. None
-// waits for what no block has taken, so that no number of blocks stops it.
-template <class F, class Law, int log_run>
+// waits for what no block has taken, so that no number of blocks stops it. Tests have fewer groups
+// tell the sum of all up to them, so that tiles look further back.
+template <class F, class Law, int log_run, int telling_groups = 1>
 __global__ void __launch_bounds__(tile_threads, 7) recur(const Recurrence<F> job) {
   constexpr int run_length = 1 << log_run;
   __shared__ ulonglong2 runs[2 * table_powers], lanes[2 * 32], before[2 * 2];
@@ -293,7 +295,7 @@ __global__ void __launch_bounds__(tile_threads, 7) recur(const Recurrence<F> job
   __syncthreads();
   if (role == 0) {
     F value = get_at<F>(before, 2, 1);
-    if (is_last && lane == 31) {
+    if (is_last && lane == 31 && (group + 1) % telling_groups == 0) {
       const F all = load_current(job.groups + group);
       tell(job.reached + group, Law::join(value, all, Law::ratio(job.group_powers() + 1)),
            job.group_status(group), told_all);
