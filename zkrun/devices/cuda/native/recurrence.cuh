@@ -27,6 +27,13 @@ inline constexpr int log_group_tiles = 5;  // as a warp has lanes
 inline constexpr int tile_threads = 1 << log_tile_threads;
 inline constexpr int lane_runs = tile_threads / 32;  // that a lane joins
 inline constexpr int group_tiles = 1 << log_group_tiles;
+// On a multiprocessor: with 8 of them an H100 has all tiles of 2^21 elements at once, but for sm_80
+// the compiler then has too few registers.
+#if __CUDA_ARCH__ >= 900
+inline constexpr int tiles_at_once = 8;
+#else
+inline constexpr int tiles_at_once = 7;
+#endif
 
 // The laws. What comes later is `length` elements long; `ratio` is x^length.
 template <class F>
@@ -253,7 +260,7 @@ __device__ __forceinline__ void put_run(const Recurrence<F>& job, uint64_t first
 // waits for what no block has taken, so that no number of blocks stops it. Tests have fewer groups
 // tell the sum of all up to them, so that tiles look further back.
 template <class F, class Law, int log_run, int telling_groups = 1>
-__global__ void __launch_bounds__(tile_threads, 7) recur(const Recurrence<F> job) {
+__global__ void __launch_bounds__(tile_threads, tiles_at_once) recur(const Recurrence<F> job) {
   constexpr int run_length = 1 << log_run;
   __shared__ ulonglong2 runs[2 * table_powers], lanes[2 * 32], before[2 * 2];
   const uint32_t thread = threadIdx.x, role = thread / 32, lane = thread % 32;
