@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cupy.cuda import driver
 from cupy.cuda.function import Function
@@ -14,10 +14,21 @@ from zkrun.devices.cuda.compile import load
 from zkrun.devices.cuda.rows import Argument, Step
 from zkrun.devices.cuda.sources import Unit
 
-__all__ = ["Kernel", "Values", "address_of", "blocks", "kernels", "montgomery", "pack_view", "view"]
+__all__ = [
+    "Kernel",
+    "Values",
+    "address_of",
+    "blocks",
+    "clear_words",
+    "kernels",
+    "montgomery",
+    "pack_view",
+    "view",
+]
 
 Values = Sequence[Value]
 
+_CLEAR_THREADS, _CLEARED = 256, 2048  # as in clear_words.cuh: of a block, and words that one clears
 _MAX_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
 pack_view = struct.Struct("<4Q").pack
@@ -57,6 +68,11 @@ def kernels(unit: Unit) -> dict[str, Kernel]:
 def blocks(count: int, threads: int) -> int:
     """Blocks of so many threads for one thread an item."""
     return -(-count // threads)
+
+
+def clear_words(found: Mapping[str, Kernel], words: Argument, count: int) -> Step:
+    """Zeros in `count` words, a multiple of four, from an address on that is a multiple of 16."""
+    return found["clear_words"].step(blocks(count, _CLEARED), _CLEAR_THREADS, words, count)
 
 
 def view(data: Data) -> bytes:

@@ -17,7 +17,7 @@ from cupy.cuda import runtime
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Value
 from zkrun.devices.cuda.kept import kept_memory
-from zkrun.devices.cuda.launch import Kernel, address_of, kernels, pack_view, view
+from zkrun.devices.cuda.launch import Kernel, address_of, clear_words, kernels, pack_view, view
 from zkrun.devices.cuda.msm_plan import (
     LARGEST_WINDOW_BITS,
     MOST_POINTS,
@@ -49,7 +49,6 @@ REGIONS = struct.Struct(f"<{MOST_FOLDS}I{MOST_FOLDS}I{MOST_FOLDS}I{MOST_FOLDS}Q"
 
 SORT_THREADS = 512
 STAGING_WORDS = 2 * TILE + (3 << LARGEST_WINDOW_BITS // 2)
-CLEAR_THREADS, CLEARED = 256, 2048  # threads of a block, and words that one clears
 DIGIT_THREADS = 256
 DIGIT_BLOCKS = 8  # a multiprocessor
 MERGE_THREADS = 128
@@ -245,7 +244,7 @@ class _Launches:
         most_tiles = -(-plan.codes // TILE) + min(plan.partitions, plan.codes)
         counts = at["coarse_counts"]
         words = (plan.offsets["partition_starts"] - plan.offsets["coarse_counts"]) // 4
-        self.launch("clear_words", (-(-words // CLEARED), 1), CLEAR_THREADS, counts, words)
+        self.steps.append(clear_words(self.kernels, counts, words))
         self.launch(
             "digits",
             (min(-(-plan.bases // DIGIT_THREADS), DIGIT_BLOCKS * multiprocessors), plan.vectors),

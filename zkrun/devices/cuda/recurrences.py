@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zkrun.devices.base import Data
-from zkrun.devices.cuda.launch import Values, address_of, blocks, kernels, view
+from zkrun.devices.cuda.launch import Values, address_of, blocks, clear_words, kernels, view
 from zkrun.devices.cuda.queue import Queue
 from zkrun.devices.cuda.rows import Argument, Given, Steps
 from zkrun.devices.cuda.units import evaluation_unit, inversion_unit, recurrence_unit
@@ -32,7 +32,6 @@ _SHORT_RUN, _LONG_RUN = 8, 16  # elements of a thread
 _SHORT = 1 << 19  # elements at most for which all tiles of short runs are on the GPU together
 _TABLES, _POWERS = 3, 129  # of powers, and room in each
 _STATUSES = 1 + _TABLES  # before those of tiles and groups
-_CLEAR_THREADS, _CLEARED = 256, 2048  # as in clear_words.cuh: of a block, and words that one clears
 # As in evaluate.cuh.
 _EVALUATION_THREADS = 256
 _LEAST_LOG_ROWS, _MOST_LOG_ROWS, _EVALUATION_TILES = 2, 6, 512
@@ -80,7 +79,7 @@ def _recurrence(call: Call, law: str, count: int) -> Callable[[Queue, Data, Data
     told, *sums, powers = (Given(scratch, place) for place in places[:5])
     job: Argument = [Given(0), Given(1), *sums, first, x, powers, count, tiles, told]
     steps = [
-        found["clear_words"].step(blocks(words, _CLEARED), _CLEAR_THREADS, told, words),
+        clear_words(found, told, words),
         recur.step(tables + tiles, _TILE_THREADS, job),
     ]
     in_order = Steps(steps if n else [], 5)

@@ -23,13 +23,6 @@ __device__ __forceinline__ void write_status(uint32_t* status, uint32_t value) {
   *static_cast<volatile uint32_t*>(status) = value;
 }
 
-// What was written before so many were told to be finished can be read then.
-__device__ __forceinline__ void wait_for(const uint32_t* finished, uint32_t items) {
-  while (read_status(finished) < items) {
-  }
-  __threadfence();
-}
-
 // The sum of all tiles before `tile`, which is not the first one. Status i is statuses[stride i].
 __device__ __forceinline__ uint32_t look_back(const uint32_t* statuses, uint32_t stride,
                                               uint32_t tile) {

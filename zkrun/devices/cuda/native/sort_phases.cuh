@@ -87,6 +87,12 @@ struct Item {
   uint32_t first, end;  // the tickets of its tiles
 };
 
+__device__ __forceinline__ void wait_for(const uint32_t* finished, uint32_t items) {
+  while (read_status(finished) < items) {
+  }
+  __threadfence();
+}
+
 // What a block's first thread knows of the phases of a sort.
 template <bool by_integers>
 struct Phases {
