@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import time
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -28,33 +29,58 @@ RUNS = 15
 
 
 def host_cases(log: int, gpu: Literal["real", "virtual"] = "real") -> Iterator[Result]:
-    """Microseconds of each function, queued once and replayed."""
+    """Microseconds of each function, queued once and replayed; and of an addition of CuPy's.
+
+    Those that run once take turns: hosts slow down for a second, and that shall not hit one alone.
+    """
     if log != LOG:
         return
-    for name in FUNCTIONS:
-        calls = MOST.get(name, CALLS)
-        document = program(name, calls, 1 << log)
-        analysis = zkrun.validate(document)
-        once = zkrun.Options(gpu=gpu)
-        singles = [
-            microseconds(zkrun.run(document, {}, once, analysis).trace, name, calls)
-            for _ in range(RUNS + 1)
-        ]
-        repeated = zkrun.Options(gpu=gpu, warmup=2, iterations=RUNS)
-        replayed = microseconds(zkrun.run(document, {}, repeated, analysis).trace, name, calls)
-        for how, taken in (("queued once", statistics.median(singles[1:])), ("replayed", replayed)):
+    once = zkrun.Options(gpu=gpu)
+    documents = {name: program(name, MOST.get(name, CALLS), 1 << log) for name in FUNCTIONS}
+    analyses = {name: zkrun.validate(document) for name, document in documents.items()}
+    singles: dict[str, list[float]] = {name: [] for name in FUNCTIONS}
+    peer = list[float]()
+    for _ in range(RUNS + 1):
+        for name, document in documents.items():
+            trace = zkrun.run(document, {}, once, analyses[name]).trace
+            singles[name].append(microseconds(trace, name))
+        if gpu == "real":
+            peer.append(cupy_microseconds(1 << log))
+    repeated = zkrun.Options(gpu=gpu, warmup=2, iterations=RUNS)
+    for name, document in documents.items():
+        replayed = microseconds(zkrun.run(document, {}, repeated, analyses[name]).trace, name)
+        for how, taken in (
+            ("queued once", statistics.median(singles[name][1:])),
+            ("replayed", replayed),
+        ):
             share = gpu_limits.INSTRUCTION / taken
             yield Result(f"{name}, {how}", log, taken, "µs", share)
+    if peer:
+        yield Result("cupy.add(a, b, c), to compare", log, statistics.median(peer[1:]), "µs")
 
 
-def microseconds(trace: Trace, name: str, calls: int) -> float:
+def cupy_microseconds(n: int) -> float:
+    """What the thread takes for CuPy to queue an addition of arrays of so many elements."""
+    import cupy
+
+    a, b, c = (cupy.ones((n, 4), cupy.uint64) for _ in range(3))
+    cupy.cuda.Device().synchronize()
+    start = time.perf_counter()
+    for _ in range(CALLS):
+        cupy.add(a, b, c)
+    taken = time.perf_counter() - start
+    cupy.cuda.Device().synchronize()
+    return 1e6 * taken / CALLS
+
+
+def microseconds(trace: Trace, name: str) -> float:
     """The time of the thread for one call of a function."""
     asked = {i for i, info in enumerate(trace.instructions) if info.function == name}
     threads = {track.id for track in trace.tracks if track.kind == "thread"}
     host = sum(
         span.end - span.start for span in trace.spans if span.at in asked and span.track in threads
     )
-    return host / calls / 1000
+    return host / len(asked) / 1000
 
 
 def program(name: str, calls: int, n: int) -> Program:

@@ -38,6 +38,8 @@ def devices() -> Iterator[dict[str, Device]]:
 def test_memory_of_the_cpu(devices: dict[str, Device], n: int, layout: str) -> None:
     cpu, gpu = devices["cpu"], devices["gpu:0"]
     source = place(cpu, ScalarArray(n), layout)
+    region = source.block.owner  # memory that may have been copied, and locked, before
+    locked.unlock(region.address, region.nbytes)
     there = place(gpu, ScalarArray(n), "slice")
     back = place(cpu, ScalarArray(n), layout)
     for time in range(TIMES):
