@@ -51,7 +51,7 @@ def test_long_arrays(curve: Curve) -> None:
 
 
 @both_curves
-@pytest.mark.parametrize("n", [1 << 19, (1 << 19) + 1, (1 << 20) + 1, (1 << 22) - 1])
+@pytest.mark.parametrize("n", [1 << 19, (1 << 19) + 1, (1 << 20) + 1, (1 << 23) - 1])
 def test_recurrences_of_any_length(curve: Curve, n: int) -> None:
     """Short and long runs; a tile that has an output and no element."""
     with opened("cpu", "gpu:0") as devices:
@@ -72,6 +72,7 @@ def test_recurrences_that_look_far_back(curve: Curve, monkeypatch: pytest.Monkey
     assert kernels != unit.kernels
     monkeypatch.setattr(recurrences, "recurrence_unit", lambda _: Unit(unit.source, kernels))
     n = (1 << 22) - 1
+    monkeypatch.setattr(recurrences, "_SHORT", n)
     with opened("cpu", "gpu:0") as devices:
         a, x = array(images(curve, n, 1)), scalar(31337, curve)
         out = array(bytes(32 * n))

@@ -27,10 +27,11 @@ __all__ = [
 
 _ITEM = 32
 # As in recurrence.cuh.
-_TILE_THREADS, _GROUP = 128, 32  # of a tile; tiles of a group
-_SHORT_RUN, _LONG_RUN = 8, 16  # elements of a thread
+_TILE_THREADS, _GROUP = 512, 32  # of a tile; tiles of a group
+_SHORT_RUN, _LONG_RUN = 4, 16  # elements of a thread
 _SHORT = 1 << 19  # elements at most for which all tiles of short runs are on the GPU together
-_TABLES, _POWERS = 3, 129  # of powers, and room in each
+_RING = 4 * _TILE_THREADS * _ITEM  # bytes of shared memory, for run_places of each thread
+_TABLES, _POWERS = 3, 513  # of powers, and room in each
 _STATUSES = 1 + _TABLES  # before those of tiles and groups
 # As in evaluate.cuh.
 _EVALUATION_THREADS = 256
@@ -67,6 +68,7 @@ def _recurrence(call: Call, law: str, count: int) -> Callable[[Queue, Data, Data
     found = kernels(recurrence_unit(call.curve))
     n = length(call.mutable[0])
     recur = found[f"recur_{law}_{'short' if n <= _SHORT else 'long'}"]
+    recur.allow_shared(_RING)
     tiles = blocks(n, _TILE_THREADS * (_SHORT_RUN if n <= _SHORT else _LONG_RUN))
     groups = blocks(tiles, _GROUP)
     tables = _TABLES if law == "horner" else 0
@@ -80,7 +82,7 @@ def _recurrence(call: Call, law: str, count: int) -> Callable[[Queue, Data, Data
     job: Argument = [Given(0), Given(1), *sums, first, x, powers, count, tiles, told]
     steps = [
         clear_words(found, told, words),
-        recur.step(tables + tiles, _TILE_THREADS, job),
+        recur.step(tables + tiles, _TILE_THREADS, job, shared=_RING),
     ]
     in_order = Steps(steps if n else [], 5)
 

@@ -4,13 +4,18 @@
 //   kate_division   q[i - 1] = h[i] = p[i] + x h[i + 1]        (so p(x) = h[0])
 //
 // Both are sums of an associative law over runs of elements, found in one pass over memory. A block
-// takes a tile: every thread goes over its run of elements, and a warp joins the runs. Then the
-// tile looks back at those before it, as in running_sums.cuh, and every thread goes over its run
-// once more, which is still in L2. Since a join takes long, 32 tiles are a group: a tile looks at
-// all those before it in its group, by one warp, and at the groups before, by another. With runs of
-// 16 elements that is 2.4 multiplications an element.
+// takes a tile: every thread goes over its run of elements, a few warps join the runs, the tile
+// looks back at those before it, as in running_sums.cuh, and every thread goes over its run once
+// more, which is still in L2.
+//
+// The last tile waits for some twenty joins one after the other, and a join takes several times as
+// long beside warps that go over their runs. So tiles are large, with one or two of them on each
+// multiprocessor, which go over their runs at the same time, and join at the same time. 32 tiles
+// are a group: a tile looks at those before it in its group, by the warps that join its runs, and
+// at the groups before, by another.
 #pragma once
 
+#include "async_copy.cuh"
 #include "clear_words.cuh"
 #include "field.hpp"
 #include "memory.cuh"
@@ -21,18 +26,23 @@
 
 namespace zkrun {
 
-inline constexpr int log_short_run = 3, log_long_run = 4;  // elements of a thread
-inline constexpr int log_tile_threads = 7;
-inline constexpr int log_group_tiles = 5;  // as a warp has lanes
+inline constexpr int log_short_run = 2, log_long_run = 4;  // elements of a thread
+inline constexpr int log_tile_threads = 9;
 inline constexpr int tile_threads = 1 << log_tile_threads;
-inline constexpr int lane_runs = tile_threads / 32;  // that a lane joins
+inline constexpr int log_group_tiles = 5;  // as a warp has lanes
 inline constexpr int group_tiles = 1 << log_group_tiles;
-// On a multiprocessor: with 8 of them an H100 has all tiles of 2^21 elements at once, but for sm_80
-// the compiler then has too few registers.
+inline constexpr int lane_runs = 4;  // that a lane joins
+inline constexpr int warp_runs = 32 * lane_runs;
+inline constexpr int joiners = tile_threads / warp_runs;  // warps of a tile that join its runs
+
+// Places in shared memory for elements of a run: one is at hand, and others are on their way.
+inline constexpr int run_places = 4;
+
+// On a multiprocessor. For two of them on sm_80 the compiler has too few registers.
 #if __CUDA_ARCH__ >= 900
-inline constexpr int tiles_at_once = 8;
+inline constexpr int tiles_at_once = 2;
 #else
-inline constexpr int tiles_at_once = 7;
+inline constexpr int tiles_at_once = 1;
 #endif
 
 // The laws. What comes later is `length` elements long; `ratio` is x^length.
@@ -95,20 +105,31 @@ struct Recurrence {
   }
 };
 
-template <class F>
-__device__ __forceinline__ F from_lane_before(const F& x, uint32_t distance) {
+// An element whose limbs are another lane's, as `shuffle` takes a limb from there.
+template <class F, class Shuffle>
+__device__ __forceinline__ F shuffled(const F& x, Shuffle shuffle) {
   F result;
   ZK_UNROLL
-  for (int i = 0; i < F::N; i++) result.limb[i] = __shfl_up_sync(~0u, x.limb[i], distance);
+  for (int i = 0; i < F::N; i++) result.limb[i] = shuffle(x.limb[i]);
   return result;
 }
 
-// By a warp: from the value of each lane to the sum of those up to it. powers[each] is the ratio
-// for what one lane has.
+template <class F>
+__device__ __forceinline__ F from_lane(const F& x, uint32_t lane) {
+  return shuffled(x, [=](uint64_t limb) { return __shfl_sync(~0u, limb, lane); });
+}
+
+template <class F>
+__device__ __forceinline__ F from_lane_before(const F& x, uint32_t distance) {
+  return shuffled(x, [=](uint64_t limb) { return __shfl_up_sync(~0u, limb, distance); });
+}
+
+// By a warp: from the value of each lane to the sum of those up to it, as far as there are `many`
+// at most in a row that are not neutral. powers[each] is the ratio for what one lane has.
 template <class F, class Law>
-__device__ __forceinline__ F join_lanes(F sum, const F* powers, uint32_t each) {
+__device__ __forceinline__ F join_lanes(F sum, uint32_t many, const F* powers, uint32_t each) {
 #pragma unroll 1
-  for (uint32_t distance = 1; distance < 32; distance *= 2) {
+  for (uint32_t distance = 1; distance < many; distance *= 2) {
     const F other = from_lane_before(sum, distance);
     if (threadIdx.x % 32 >= distance) {
       sum = Law::join(other, sum, Law::ratio(powers + each * distance));
@@ -117,11 +138,11 @@ __device__ __forceinline__ F join_lanes(F sum, const F* powers, uint32_t each) {
   return sum;
 }
 
-// By one warp: the sum, in each lane, of the runs of a tile up to and with the lane's. What comes
-// before a run among its lane's takes the place of its sum; not so the first ones.
+// By a warp that joins: the sum, in each lane, of the warp's runs up to and with the lane's. What
+// comes before a run among its lane's takes the place of its sum; not so the first ones.
 template <class F, class Law>
 __device__ __forceinline__ F join_runs(ulonglong2* runs, const F* powers) {
-  const uint32_t first = threadIdx.x % 32 * lane_runs;
+  const uint32_t first = threadIdx.x * lane_runs;
   F sum = get_spread<F>(runs, tile_threads, first);
 #pragma unroll 1
   for (uint32_t i = 1; i < lane_runs; i++) {
@@ -129,7 +150,18 @@ __device__ __forceinline__ F join_runs(ulonglong2* runs, const F* powers) {
     put_spread(runs, tile_threads, first + i, sum);
     sum = Law::join(sum, run, Law::ratio(powers + 1));
   }
-  return join_lanes<F, Law>(sum, powers, lane_runs);
+  return join_lanes<F, Law>(sum, 32, powers, lane_runs);
+}
+
+// By all warps that join, with what each lane has from join_runs: the sum, in lane i, of what the
+// warps up to number i have.
+template <class F, class Law>
+__device__ __forceinline__ F join_warps(const F& sum, ulonglong2* sums, const F* powers) {
+  const uint32_t lane = threadIdx.x % 32;
+  if (lane == 31) put_at(sums, joiners, threadIdx.x / 32, sum);
+  asm volatile("bar.sync 1, %0;" ::"n"(32 * joiners) : "memory");
+  const F own = lane < joiners ? get_at<F>(sums, joiners, lane) : Law::neutral();
+  return join_lanes<F, Law>(own, joiners, powers, warp_runs);
 }
 
 // Between two looks at a status: who waits is not to keep others from working.
@@ -157,16 +189,17 @@ __device__ __forceinline__ F join_group(const Recurrence<F>& job, uint32_t tile)
   while (__any_sync(~0u, looks && read_status(job.tile_status(other)) == 0)) pause();
   __threadfence();
   const F sum = looks ? load_current(job.tiles + other) : Law::neutral();
-  return join_lanes<F, Law>(sum, job.tile_powers(), 1);
+  return join_lanes<F, Law>(sum, before, job.tile_powers(), 1);
 }
 
 // By a warp: the sum, in its last lane, of all that comes before a group. The warp sees 32 groups
-// at once, and takes from the last one on that tells the sum of all up to it.
+// at once, and takes from the last one on that tells the sum of all up to it. Where none does, it
+// keeps what it has in shared memory, for registers are scarce: `far` has room for two elements.
 template <class F, class Law>
-__device__ __forceinline__ F join_groups(const Recurrence<F>& job, uint32_t group) {
+__device__ __forceinline__ F join_groups(const Recurrence<F>& job, uint32_t group,
+                                         ulonglong2* far) {
   const uint32_t lane = threadIdx.x % 32;
-  F value = Law::neutral(), ratio = F::one();
-  uint32_t next = group;  // groups from here on are in `value`
+  uint32_t next = group;  // groups from here on have been seen
   while (true) {
     const uint32_t place = next + lane;  // of group place - 32; 31 is what comes before all groups
     const uint32_t other = place - 32;
@@ -187,10 +220,17 @@ __device__ __forceinline__ F join_groups(const Recurrence<F>& job, uint32_t grou
         sum = load(job.first);
       }
     }
-    sum = join_lanes<F, Law>(sum, job.group_powers(), 1);
-    value = next == group ? sum : Law::join(sum, value, ratio);
-    if (complete != 0) return value;
-    if (Law::downwards) ratio = ratio * load(job.group_powers() + 32);
+    sum = join_lanes<F, Law>(sum, __popc(needed), job.group_powers(), 1);
+    if (next != group) sum = Law::join(sum, get_at<F>(far, 2, 0), get_at<F>(far, 2, 1));
+    __syncwarp();
+    if (complete != 0) return sum;
+    if (lane == 31) {
+      F ratio = Law::ratio(job.group_powers() + 32);
+      if (Law::downwards && next != group) ratio = ratio * get_at<F>(far, 2, 1);
+      put_at(far, 2, 0, sum);
+      put_at(far, 2, 1, ratio);
+    }
+    __syncwarp();
     next -= 32;
   }
 }
@@ -202,7 +242,9 @@ __device__ __forceinline__ void make_powers(const Recurrence<F>& job, uint32_t w
                               : which == 1 ? log_run + log_tile_threads
                                            : log_run + log_tile_threads + log_group_tiles;
   const uint32_t log_count = which == 0 ? log_tile_threads : log_group_tiles;
-  fill_powers(powers, square_often(load(job.x), log_length), log_count);
+  F base = F::one();
+  if (threadIdx.x < 32) base = square_often(load(job.x), log_length);
+  fill_powers(powers, base, log_count);
   for (uint32_t i = threadIdx.x; i <= 1u << log_count; i += tile_threads) {
     store(job.powers + which * table_powers + i, powers[i]);
   }
@@ -219,37 +261,72 @@ __device__ __forceinline__ F* number(const DeviceView<F>& view, uint64_t count, 
   return view.at(Law::downwards ? count - 1 - i : i);
 }
 
-// The sum of a run, from element `first` on.
-template <class F, class Law, int run_length>
-__device__ __forceinline__ F join_run(const Recurrence<F>& job, uint64_t first) {
-  const F x = Law::downwards ? load_constant(job.x) : F::one();
-  F sum = Law::neutral(), next = load_whole_sectors<F>(number<F, Law>(job.in, job.count, first));
-#pragma unroll 1
-  for (uint32_t i = 0; i < run_length; i++) {
-    const F own = next;
-    if (i + 1 < run_length) {
-      next = load_whole_sectors<F>(number<F, Law>(job.in, job.count, first + i + 1));
+// The run of a thread: its elements one by one, with the next ones on their way to the ring, which
+// has run_places elements for each thread of a tile. A place is written again when the element
+// after the one that it had has been taken.
+template <class F, class Law, int log_run>
+struct Run {
+  static constexpr uint32_t length = 1 << log_run;
+  const Recurrence<F>& job;
+  ulonglong2* const ring;
+  const volatile uint32_t& tile;  // in shared memory: where it is needed, registers are scarce
+
+  // The number of its element i among all, in the order of the recurrence.
+  __device__ __forceinline__ uint64_t number_of(uint32_t i) const {
+    return ((uint64_t{tile} * tile_threads + threadIdx.x) << log_run) + i;
+  }
+  __device__ __forceinline__ void begin() const {
+    ZK_UNROLL
+    for (uint32_t i = 0; i < run_places - 1; i++) send_for(i);
+  }
+  // Element i, anything beyond the end; called in order.
+  __device__ __forceinline__ F take(uint32_t i) const {
+    wait_for_copies<run_places - 2>();
+    const ulonglong2 low = *place(i, 0), high = *place(i, 1);
+    send_for(i + run_places - 1);
+    return F{{low.x, low.y, high.x, high.y}};
+  }
+
+  __device__ __forceinline__ ulonglong2* place(uint32_t i, uint32_t half) const {
+    return ring + ((i % run_places * 2 + half) * tile_threads + threadIdx.x);
+  }
+  __device__ __forceinline__ void send_for(uint32_t i) const {
+    const uint64_t end = i < length ? job.count : 0;
+    const F* const element = number<F, Law>(job.in, end, number_of(i));
+    if (element != nullptr) {
+      const ulonglong2* const source = reinterpret_cast<const ulonglong2*>(element);
+      copy_to_shared(place(i, 0), source);
+      copy_to_shared(place(i, 1), source + 1);
     }
+    end_of_copies();
+  }
+};
+
+// The sum of a run that has begun.
+template <class F, class Law, int log_run>
+__device__ __forceinline__ F join_run(const Run<F, Law, log_run>& run) {
+  const F x = Law::downwards ? load_constant(run.job.x) : F::one();
+  F sum = Law::neutral();
+#pragma unroll 1
+  for (uint32_t i = 0; i < run.length; i++) {
+    const F own = run.take(i);
     // A run that is cut short is the last one: what its sum lacks, nothing comes after. To go on
     // from the neutral element takes no multiplication.
-    if (first + i < job.count) sum = i == 0 ? own : Law::step(sum, own, x);
+    if (run.number_of(i) < run.job.count) sum = i == 0 ? own : Law::step(sum, own, x);
   }
   return sum;
 }
 
-// The outputs of a run, from what comes before it.
-template <class F, class Law, int run_length>
-__device__ __forceinline__ void put_run(const Recurrence<F>& job, uint64_t first, F value) {
+// The outputs of a run that has begun, from what comes before it.
+template <class F, class Law, int log_run>
+__device__ __forceinline__ void put_run(const Run<F, Law, log_run>& run, F value) {
+  const Recurrence<F>& job = run.job;
   const F x = Law::downwards ? load_constant(job.x) : F::one();
-  F next = load_whole_sectors<F>(number<F, Law>(job.in, job.count, first));
 #pragma unroll 1
-  for (uint32_t i = 0; i < run_length; i++) {
-    const F own = next;
-    if (i + 1 < run_length) {
-      next = load_whole_sectors<F>(number<F, Law>(job.in, job.count, first + i + 1));
-    }
-    store_whole_sectors(number<F, Law>(job.out, job.out.length, first + i), value);
-    if (i + 1 < run_length) value = Law::step(value, own, x);
+  for (uint32_t i = 0; i < run.length; i++) {
+    const F own = run.take(i);
+    store_whole_sectors(number<F, Law>(job.out, job.out.length, run.number_of(i)), value);
+    if (i + 1 < run.length) value = Law::step(value, own, x);
   }
 }
 
@@ -261,66 +338,74 @@ __device__ __forceinline__ void put_run(const Recurrence<F>& job, uint64_t first
 // tell the sum of all up to them, so that tiles look further back.
 template <class F, class Law, int log_run, int telling_groups = 1>
 __global__ void __launch_bounds__(tile_threads, tiles_at_once) recur(const Recurrence<F> job) {
-  constexpr int run_length = 1 << log_run;
-  __shared__ ulonglong2 runs[2 * table_powers], lanes[2 * 32], before[2 * 2];
+  extern __shared__ ulonglong2 ring[];  // run_places elements for each thread
+  __shared__ ulonglong2 runs[2 * table_powers], lanes[2 * 32 * joiners], warps[2 * joiners];
+  __shared__ ulonglong2 before[2 * 2];
+  __shared__ volatile uint32_t own_tile;
   const uint32_t thread = threadIdx.x, role = thread / 32, lane = thread % 32;
-  uint32_t tile = take_ticket(job.tickets());
+  uint32_t ticket = take_ticket(job.tickets());
   if (Law::downwards) {
-    if (tile < power_tables) {
-      make_powers<F, log_run>(job, tile, reinterpret_cast<F*>(runs));
+    if (ticket < power_tables) {
+      make_powers<F, log_run>(job, ticket, reinterpret_cast<F*>(runs));
       return;
     }
-    tile -= power_tables;
+    ticket -= power_tables;
   }
-  const uint64_t first = (uint64_t{tile} * tile_threads + thread) << log_run;
-  put_spread(runs, tile_threads, thread, join_run<F, Law, run_length>(job, first));
+  if (thread == 0) own_tile = ticket;
+  __syncthreads();
+  const Run<F, Law, log_run> run = {job, ring, own_tile};
+  run.begin();
+  put_spread(runs, tile_threads, thread, join_run(run));
+  run.begin();
   __syncthreads();
 
+  const uint32_t tile = own_tile;
   const uint32_t group = tile / group_tiles;
   const bool is_last = tile % group_tiles == group_tiles - 1;  // which tells of the group
-  F sum = Law::neutral();  // of the runs up to the lane's
-  if (role == 0) {
+  // The sum of what is between the groups before and the lane's first run, and its ratio.
+  F value = Law::neutral(), ratio = F::one();
+  if (role < joiners) {
     if (Law::downwards) wait_until_told(job.table_status(0));
-    sum = join_runs<F, Law>(runs, job.run_powers());
-    if (lane == 31) tell(job.tiles + tile, sum, job.tile_status(tile), told_own);
-  } else if (role == 1) {
-    if (Law::downwards) wait_until_told(job.table_status(2));
-    const F others = join_groups<F, Law>(job, group);
-    if (lane == 31) put_at(before, 2, 1, others);
-  }
-  if (role == (is_last ? 0 : 2)) {
+    const F sum = join_runs<F, Law>(runs, job.run_powers());
+    const F sums = join_warps<F, Law>(sum, warps, job.run_powers());
+    if (thread == joiners - 1) tell(job.tiles + tile, sums, job.tile_status(tile), told_own);
+    const F lanes_before = from_lane_before(sum, 1), warps_before = from_lane(sums, role - 1);
+    if (lane != 0) value = lanes_before;
+    if (role != 0) {
+      value = Law::join(warps_before, value, Law::ratio(job.run_powers() + lane * lane_runs));
+    }
     if (Law::downwards) wait_until_told(job.table_status(1));
-    const F others = join_group<F, Law>(job, tile);
-    if (lane == 31) {
-      put_at(before, 2, 0, others);
-      if (is_last) {
-        const F all = Law::join(others, sum, Law::ratio(job.tile_powers() + 1));
-        tell(job.groups + group, all, job.group_status(group), told_own);
-      }
+    const F tiles_before = from_lane(join_group<F, Law>(job, tile), 31);
+    if (thread == joiners - 1 && is_last) {
+      const F own = load_current(job.tiles + tile);
+      const F group_sum = Law::join(tiles_before, own, Law::ratio(job.tile_powers() + 1));
+      tell(job.groups + group, group_sum, job.group_status(group), told_own);
     }
+    ratio = Law::ratio(job.run_powers() + thread * lane_runs);
+    value = Law::join(tiles_before, value, ratio);
+    if (Law::downwards) ratio = ratio * load_current(job.tile_powers() + tile % group_tiles);
+  } else if (role == joiners) {
+    if (Law::downwards) wait_until_told(job.table_status(2));
+    const F groups_before = join_groups<F, Law>(job, group, before);
+    if (lane == 31) put_at(before, 2, 0, groups_before);
   }
   __syncthreads();
-  if (role == 0) {
-    F value = get_at<F>(before, 2, 1);
-    if (is_last && lane == 31 && (group + 1) % telling_groups == 0) {
-      const F all = load_current(job.groups + group);
-      tell(job.reached + group, Law::join(value, all, Law::ratio(job.group_powers() + 1)),
-           job.group_status(group), told_all);
+  if (role < joiners) {
+    const F groups_before = get_at<F>(before, 2, 0);
+    if (thread == joiners - 1 && is_last && (group + 1) % telling_groups == 0) {
+      const F group_sum = load_current(job.groups + group);
+      const F all = Law::join(groups_before, group_sum, Law::ratio(job.group_powers() + 1));
+      tell(job.reached + group, all, job.group_status(group), told_all);
     }
-    const F* const tile_ratio = job.tile_powers() + tile % group_tiles;
-    value = Law::join(value, get_at<F>(before, 2, 0), Law::ratio(tile_ratio));
-    const F other_lanes = from_lane_before(sum, 1);
-    const F* const lane_ratio = job.run_powers() + lane * lane_runs;
-    if (lane != 0) value = Law::join(value, other_lanes, Law::ratio(lane_ratio));
-    put_at(lanes, 32, lane, value);
+    put_at(lanes, 32 * joiners, thread, Law::join(groups_before, value, ratio));
   }
   __syncthreads();
-  F value = get_at<F>(lanes, 32, thread / lane_runs);
+  value = get_at<F>(lanes, 32 * joiners, thread / lane_runs);
   if (thread % lane_runs != 0) {
     const F* const run_ratio = job.run_powers() + thread % lane_runs;
     value = Law::join(value, get_spread<F>(runs, tile_threads, thread), Law::ratio(run_ratio));
   }
-  put_run<F, Law, run_length>(job, first, value);
+  put_run(run, value);
 }
 
 }  // namespace zkrun
