@@ -79,3 +79,18 @@ def test_a_driver_without_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cuda.missing() is None
     with pytest.raises(RunFailed, match=r"it has: cpu, disk\)\. To run every GPU"):
         open_devices(["gpu:0"])
+
+
+def test_a_gpu_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_cupy(monkeypatch, lambda: 1)
+    sys.modules["cupy.cuda"].runtime.getDeviceProperties = lambda index: {"major": 7, "minor": 5}
+    check("gpu:0 has compute capability 7.5, and 8.0 is the least")
+
+
+def test_of_two_gpus_the_one_that_is_not_too_old_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its number."""
+    pretend_cupy(monkeypatch, lambda: 2)
+    monkeypatch.setattr(description, "capability", lambda index: (7 + index, 5))
+    monkeypatch.setattr(description, "_describe", lambda index: f"gpu:{index}")
+    assert cuda.describe() == ["gpu:1"]
+    assert cuda.missing() == "gpu:0 has compute capability 7.5, and 8.0 is the least"

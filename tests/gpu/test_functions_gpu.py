@@ -66,12 +66,13 @@ def test_recurrences_of_any_length(curve: Curve, n: int) -> None:
 
 @both_curves
 def test_recurrences_that_look_far_back(curve: Curve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Past the 32 groups that a warp looks at together, where none of them tells enough."""
+    """Past the 32 groups that a warp looks at together, and the 32 before them, where none of them
+    tells enough."""
     unit = recurrences.recurrence_unit(curve)
-    kernels = tuple((name, text.replace("_run>", "_run, 40>")) for name, text in unit.kernels)
+    kernels = tuple((name, text.replace("_run>", "_run, 100>")) for name, text in unit.kernels)
     assert kernels != unit.kernels
     monkeypatch.setattr(recurrences, "recurrence_unit", lambda _: Unit(unit.source, kernels))
-    n = (1 << 22) - 1
+    n = (1 << 23) - 1  # 128 groups of short runs
     monkeypatch.setattr(recurrences, "_SHORT", n)
     with opened("cpu", "gpu:0") as devices:
         a, x = array(images(curve, n, 1)), scalar(31337, curve)

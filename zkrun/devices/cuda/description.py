@@ -8,13 +8,14 @@ from pathlib import Path
 from zkrun.devices.account import bytes_text
 from zkrun.devices.registry import DeviceInfo
 
-__all__ = ["gpus", "problem"]
+__all__ = ["capability", "gpus", "is_supported", "problem"]
 
 _EXTENSION = "zkrun.devices.cuda._rows"
+_LEAST = (8, 0)  # compute capability: before it, blocks have too little shared memory
 
 
 def gpus() -> list[DeviceInfo]:
-    """One entry a GPU; none without CuPy, a driver, or what queues kernels."""
+    """One entry a GPU that is supported; none without CuPy, a driver, or what queues kernels."""
     if find_spec("cupy") is None or find_spec(_EXTENSION) is None:
         return []
     try:
@@ -23,7 +24,20 @@ def gpus() -> list[DeviceInfo]:
         count = runtime.getDeviceCount()
     except (ImportError, RuntimeError):  # no driver, or none that this CuPy can use
         return []
-    return [_describe(index) for index in range(count)]
+    return [_describe(index) for index in range(count) if is_supported(index)]
+
+
+def is_supported(index: int) -> bool:
+    """Whether the kernels run on a GPU of this machine."""
+    return capability(index) >= _LEAST
+
+
+def capability(index: int) -> tuple[int, int]:
+    """The compute capability of a GPU, as (8, 0)."""
+    from cupy.cuda import runtime
+
+    properties = runtime.getDeviceProperties(index)
+    return properties["major"], properties["minor"]
 
 
 def problem() -> str | None:
@@ -38,13 +52,17 @@ def problem() -> str | None:
     try:
         from cupy.cuda import runtime
 
-        runtime.getDeviceCount()
+        count = runtime.getDeviceCount()
     except ImportError as error:
         return f"CuPy cannot be loaded ({error}): pip install 'zkrun[cuda13]' (or cuda12)"
     except RuntimeError as error:
         if not Path("/proc/driver/nvidia").exists():
             return "no NVIDIA driver is loaded"
         return f"the NVIDIA driver cannot be used: {error}"
+    for index in range(count):
+        if not is_supported(index):
+            (major, minor), least = capability(index), ".".join(map(str, _LEAST))
+            return f"gpu:{index} has compute capability {major}.{minor}, and {least} is the least"
     return None
 
 

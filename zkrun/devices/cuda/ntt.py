@@ -28,7 +28,7 @@ __all__ = ["Plan", "ntt"]
 
 _ELEMENTS, _FACTORS, _SINGLE_FACTORS = 0, 1, 2  # layouts of tables
 _BYTES = (ELEMENT, FACTOR, FACTOR)  # of an entry
-_SHARED = 128 << 10
+_SHARED = 64 << 10  # at most: of a tile of 2^11 elements
 _POWER_RUN = 16  # columns that a thread of power_table fills
 
 

@@ -29,7 +29,7 @@ _ITEM = 32
 # As in recurrence.cuh.
 _TILE_THREADS, _GROUP = 512, 32  # of a tile; tiles of a group
 _SHORT_RUN, _LONG_RUN = 4, 16  # elements of a thread
-_SHORT = 1 << 19  # elements at most for which all tiles of short runs are on the GPU together
+_SHORT = 1 << 19  # elements at most for which an H200 has all tiles of short runs at once
 _RING = 4 * _TILE_THREADS * _ITEM  # bytes of shared memory, for run_places of each thread
 _TABLES, _POWERS = 3, 513  # of powers, and room in each
 _STATUSES = 1 + _TABLES  # before those of tiles and groups

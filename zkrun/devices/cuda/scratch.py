@@ -103,7 +103,7 @@ def scratch_bytes(call: Call) -> int:
         case "batch_invert":
             return n * _ITEM
         case "scan_mul" | "kate_division" | "evaluate":
-            return n // 32 + (1 << 16)  # evaluate: an element for 1024; tables of powers
+            return n // 32 + (1 << 16)  # evaluate has the most: 32 bytes a tile; tables of powers
         case "fused_arith":
             return 32 * (len(call.mutable) + len(call.immutable)) + 64
         case "msm":

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from cupy.cuda import runtime
 
 from zkrun.devices.cuda.compile import compile_all
+from zkrun.devices.cuda.description import capability, is_supported
 from zkrun.devices.cuda.units import all_units
 from zkrun.devices.registry import Warmed
 
@@ -18,9 +19,9 @@ def compile_for_gpus(notify: Callable[[str], None]) -> list[Warmed]:
     """One entry for each architecture that this machine's GPUs have."""
     devices: dict[int, list[str]] = {}
     for index in range(runtime.getDeviceCount()):
-        properties = runtime.getDeviceProperties(index)
-        architecture = 10 * properties["major"] + properties["minor"]
-        devices.setdefault(architecture, []).append(f"gpu:{index}")
+        if is_supported(index):
+            major, minor = capability(index)
+            devices.setdefault(10 * major + minor, []).append(f"gpu:{index}")
     return [_compile(architecture, names, notify) for architecture, names in devices.items()]
 
 

@@ -38,8 +38,8 @@ inline constexpr int joiners = tile_threads / warp_runs;  // warps of a tile tha
 // Places in shared memory for elements of a run: one is at hand, and others are on their way.
 inline constexpr int run_places = 4;
 
-// On a multiprocessor. For two of them on sm_80 the compiler has too few registers.
-#if __CUDA_ARCH__ >= 900
+// On a multiprocessor. Elsewhere shared memory has no room for two, nor has sm_80 the registers.
+#if __CUDA_ARCH__ >= 900 && __CUDA_ARCH__ < 1200
 inline constexpr int tiles_at_once = 2;
 #else
 inline constexpr int tiles_at_once = 1;
@@ -124,8 +124,13 @@ __device__ __forceinline__ F from_lane_before(const F& x, uint32_t distance) {
   return shuffled(x, [=](uint64_t limb) { return __shfl_up_sync(~0u, limb, distance); });
 }
 
-// By a warp: from the value of each lane to the sum of those up to it, as far as there are `many`
-// at most in a row that are not neutral. powers[each] is the ratio for what one lane has.
+// By a warp: from the value of each lane to the sum of those up to it. Where fewer than 32 lanes in
+// a row have something, there are so `many`, the first or the last ones, and what the lanes behind
+// them get is of no use. powers[each] is the ratio for what one lane has.
+//
+// Blocks write tables of powers during the kernel: a table is read when it has been told, by the
+// warp or by another of its block before a __syncthreads, and lies in sectors of its own, so that
+// what L1 has of it is no older.
 template <class F, class Law>
 __device__ __forceinline__ F join_lanes(F sum, uint32_t many, const F* powers, uint32_t each) {
 #pragma unroll 1
@@ -153,12 +158,13 @@ __device__ __forceinline__ F join_runs(ulonglong2* runs, const F* powers) {
   return join_lanes<F, Law>(sum, 32, powers, lane_runs);
 }
 
-// By all warps that join, with what each lane has from join_runs: the sum, in lane i, of what the
-// warps up to number i have.
+// By all warps that join, with what each lane has from join_runs: the sum, in lane i < joiners, of
+// what the warps up to number i have. Nobody else uses barrier 1.
 template <class F, class Law>
 __device__ __forceinline__ F join_warps(const F& sum, ulonglong2* sums, const F* powers) {
   const uint32_t lane = threadIdx.x % 32;
   if (lane == 31) put_at(sums, joiners, threadIdx.x / 32, sum);
+  __syncwarp();
   asm volatile("bar.sync 1, %0;" ::"n"(32 * joiners) : "memory");
   const F own = lane < joiners ? get_at<F>(sums, joiners, lane) : Law::neutral();
   return join_lanes<F, Law>(own, joiners, powers, warp_runs);
@@ -222,7 +228,7 @@ __device__ __forceinline__ F join_groups(const Recurrence<F>& job, uint32_t grou
     }
     sum = join_lanes<F, Law>(sum, __popc(needed), job.group_powers(), 1);
     if (next != group) sum = Law::join(sum, get_at<F>(far, 2, 0), get_at<F>(far, 2, 1));
-    __syncwarp();
+    __syncwarp();  // the caller may use `far` again
     if (complete != 0) return sum;
     if (lane == 31) {
       F ratio = Law::ratio(job.group_powers() + 32);
@@ -362,13 +368,14 @@ __global__ void __launch_bounds__(tile_threads, tiles_at_once) recur(const Recur
   const uint32_t tile = own_tile;
   const uint32_t group = tile / group_tiles;
   const bool is_last = tile % group_tiles == group_tiles - 1;  // which tells of the group
+  const bool tells = thread == joiners - 1;  // in the first warp: has the sum of all that join
   // The sum of what is between the groups before and the lane's first run, and its ratio.
   F value = Law::neutral(), ratio = F::one();
   if (role < joiners) {
     if (Law::downwards) wait_until_told(job.table_status(0));
     const F sum = join_runs<F, Law>(runs, job.run_powers());
     const F sums = join_warps<F, Law>(sum, warps, job.run_powers());
-    if (thread == joiners - 1) tell(job.tiles + tile, sums, job.tile_status(tile), told_own);
+    if (tells) tell(job.tiles + tile, sums, job.tile_status(tile), told_own);
     const F lanes_before = from_lane_before(sum, 1), warps_before = from_lane(sums, role - 1);
     if (lane != 0) value = lanes_before;
     if (role != 0) {
@@ -376,14 +383,14 @@ __global__ void __launch_bounds__(tile_threads, tiles_at_once) recur(const Recur
     }
     if (Law::downwards) wait_until_told(job.table_status(1));
     const F tiles_before = from_lane(join_group<F, Law>(job, tile), 31);
-    if (thread == joiners - 1 && is_last) {
+    if (tells && is_last) {
       const F own = load_current(job.tiles + tile);
       const F group_sum = Law::join(tiles_before, own, Law::ratio(job.tile_powers() + 1));
       tell(job.groups + group, group_sum, job.group_status(group), told_own);
     }
     ratio = Law::ratio(job.run_powers() + thread * lane_runs);
     value = Law::join(tiles_before, value, ratio);
-    if (Law::downwards) ratio = ratio * load_current(job.tile_powers() + tile % group_tiles);
+    if (Law::downwards) ratio = ratio * Law::ratio(job.tile_powers() + tile % group_tiles);
   } else if (role == joiners) {
     if (Law::downwards) wait_until_told(job.table_status(2));
     const F groups_before = join_groups<F, Law>(job, group, before);
@@ -392,7 +399,7 @@ __global__ void __launch_bounds__(tile_threads, tiles_at_once) recur(const Recur
   __syncthreads();
   if (role < joiners) {
     const F groups_before = get_at<F>(before, 2, 0);
-    if (thread == joiners - 1 && is_last && (group + 1) % telling_groups == 0) {
+    if (tells && is_last && (group + 1) % telling_groups == 0) {
       const F group_sum = load_current(job.groups + group);
       const F all = Law::join(groups_before, group_sum, Law::ratio(job.group_powers() + 1));
       tell(job.reached + group, all, job.group_status(group), told_all);
