@@ -237,6 +237,24 @@ def test_what_no_pass_cuts_is_refused_without_trying(monkeypatch: pytest.MonkeyP
     assert all(nbytes >= 2 * BYTES for nbytes in binding)  # the operand and the result
 
 
+def test_before_nothing_less_is_said_transforms_have_dropped_their_tables() -> None:
+    """Where most is demanded by a vertex that nothing cuts, that was not tried, and less did."""
+    builder = Builder("bn254")
+    builder.inputs = {"f": Poly(N, "lagrange"), "x": Scalar()}
+    f, x = (builder.add(op.Input(name)) for name in ("f", "x"))
+    products = builder.add(op.call("scan_mul"), [f, x], source="mine.py:6", device="gpu:0")
+    inverse = op.call("ntt", {"inverse": True})
+    graph = builder.graph((products, builder.add(inverse, [f], device="gpu:0")))
+    with pytest.raises(ResourceLimit, match=r"nothing less.*scan_mul at mine.py:6") as refused:
+        compile_graph(graph, Machine({"gpu:0": 1, "cpu": None}))
+    enough = suggested(refused.value)["gpu:0"]
+    compiled = compile_graph(graph, Machine({"gpu:0": enough, "cpu": None}))
+    assert enough - 4096 < compiled.peak["gpu:0"] <= enough
+    for less in (1, 512, 4096):
+        with pytest.raises(ResourceLimit):
+            compile_graph(graph, Machine({"gpu:0": enough - less, "cpu": None}))
+
+
 def test_kernels_of_the_cpu_take_memory_for_each_thread() -> None:
     """What they take beside operands was not in the plan: a run held five times its budget."""
     graph = commitment(1 << 12)

@@ -15,7 +15,7 @@ from zkrun.compiler.footprint import Footprint, Need
 from zkrun.compiler.machine import Machine, Memory
 from zkrun.compiler.placed import Step
 from zkrun.compiler.type2 import operations as op
-from zkrun.compiler.type2.graph import Graph
+from zkrun.compiler.type2.graph import Graph, Vertex
 from zkrun.compiler.type2.passes import UNCUT
 
 __all__ = ["Cut", "Cuts", "Way"]
@@ -74,7 +74,8 @@ class Cuts:
         cut = self._made((None, None))
         yield cut
         # The same whichever devices are tight: what fits one alone fits it with others.
-        most = max(demand.nbytes for demand, _ in Footprint(cut.graph, self._machine).demands)
+        demands = Footprint(cut.graph, self._machine).demands
+        most = max(_LEAST, *(demand.nbytes for demand, _ in demands))
         while most >= _LEAST and not _is_finest(cut):
             cut = self._made((most, most))
             yield cut
@@ -86,8 +87,18 @@ class Cuts:
 
 
 def _is_finest(cut: Cut) -> bool:
-    """Whether finer pieces would not lower what demands most on any device."""
+    """Whether finer pieces would not lower what demands most on any device, or what is held."""
+    if cut.way[0] is None and any(map(_keeps_tables, cut.graph.vertices)):
+        return False
     return all(_is_as_small_as_can_be(need, cut.way[0]) for need in cut.needs.values())
+
+
+def _keeps_tables(vertex: Vertex) -> bool:
+    """Whether it is a transform with long tables, which none has where there is any limit."""
+    operation = vertex.operation
+    if not isinstance(operation, op.Call) or operation.function != "ntt":
+        return False
+    return operation.parameters().get("tables") is not False
 
 
 def _is_as_small_as_can_be(need: Need, aim: int | None) -> bool:
