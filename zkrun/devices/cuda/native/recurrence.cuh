@@ -34,6 +34,7 @@ inline constexpr int group_tiles = 1 << log_group_tiles;
 inline constexpr int lane_runs = 4;  // that a lane joins
 inline constexpr int warp_runs = 32 * lane_runs;
 inline constexpr int joiners = tile_threads / warp_runs;  // warps of a tile that join its runs
+inline constexpr int joining_lanes = 32 * joiners;
 
 // Places in shared memory for elements of a run: one is at hand, and others are on their way.
 inline constexpr int run_places = 4;
@@ -158,16 +159,14 @@ __device__ __forceinline__ F join_runs(ulonglong2* runs, const F* powers) {
   return join_lanes<F, Law>(sum, 32, powers, lane_runs);
 }
 
-// By all warps that join, with what each lane has from join_runs: the sum, in lane i < joiners, of
-// what the warps up to number i have. Nobody else uses barrier 1.
+// By a warp, from what join_runs has given to each lane: the sum, in lane i < joiners, of what the
+// warps up to number i have.
 template <class F, class Law>
-__device__ __forceinline__ F join_warps(const F& sum, ulonglong2* sums, const F* powers) {
+__device__ __forceinline__ F join_warps(const ulonglong2* lanes, const F* powers) {
   const uint32_t lane = threadIdx.x % 32;
-  if (lane == 31) put_at(sums, joiners, threadIdx.x / 32, sum);
-  __syncwarp();
-  asm volatile("bar.sync 1, %0;" ::"n"(32 * joiners) : "memory");
-  const F own = lane < joiners ? get_at<F>(sums, joiners, lane) : Law::neutral();
-  return join_lanes<F, Law>(own, joiners, powers, warp_runs);
+  F sum = Law::neutral();
+  if (lane < joiners) sum = get_at<F>(lanes, joining_lanes, 32 * lane + 31);
+  return join_lanes<F, Law>(sum, joiners, powers, warp_runs);
 }
 
 // Between two looks at a status: who waits is not to keep others from working.
@@ -345,7 +344,7 @@ __device__ __forceinline__ void put_run(const Run<F, Law, log_run>& run, F value
 template <class F, class Law, int log_run, int telling_groups = 1>
 __global__ void __launch_bounds__(tile_threads, tiles_at_once) recur(const Recurrence<F> job) {
   extern __shared__ ulonglong2 ring[];  // run_places elements for each thread
-  __shared__ ulonglong2 runs[2 * table_powers], lanes[2 * 32 * joiners], warps[2 * joiners];
+  __shared__ ulonglong2 runs[2 * table_powers], lanes[2 * joining_lanes];
   __shared__ ulonglong2 before[2 * 2];
   __shared__ volatile uint32_t own_tile;
   const uint32_t thread = threadIdx.x, role = thread / 32, lane = thread % 32;
@@ -369,15 +368,18 @@ __global__ void __launch_bounds__(tile_threads, tiles_at_once) recur(const Recur
   const uint32_t group = tile / group_tiles;
   const bool is_last = tile % group_tiles == group_tiles - 1;  // which tells of the group
   const bool tells = thread == joiners - 1;  // in the first warp: has the sum of all that join
+  if (role < joiners) {
+    if (Law::downwards) wait_until_told(job.table_status(0));
+    put_at(lanes, joining_lanes, thread, join_runs<F, Law>(runs, job.run_powers()));
+  }
+  __syncthreads();
   // The sum of what is between the groups before and the lane's first run, and its ratio.
   F value = Law::neutral(), ratio = F::one();
   if (role < joiners) {
-    if (Law::downwards) wait_until_told(job.table_status(0));
-    const F sum = join_runs<F, Law>(runs, job.run_powers());
-    const F sums = join_warps<F, Law>(sum, warps, job.run_powers());
+    const F sums = join_warps<F, Law>(lanes, job.run_powers());
     if (tells) tell(job.tiles + tile, sums, job.tile_status(tile), told_own);
-    const F lanes_before = from_lane_before(sum, 1), warps_before = from_lane(sums, role - 1);
-    if (lane != 0) value = lanes_before;
+    const F warps_before = from_lane(sums, role - 1);
+    if (lane != 0) value = get_at<F>(lanes, joining_lanes, thread - 1);
     if (role != 0) {
       value = Law::join(warps_before, value, Law::ratio(job.run_powers() + lane * lane_runs));
     }
@@ -404,10 +406,10 @@ __global__ void __launch_bounds__(tile_threads, tiles_at_once) recur(const Recur
       const F all = Law::join(groups_before, group_sum, Law::ratio(job.group_powers() + 1));
       tell(job.reached + group, all, job.group_status(group), told_all);
     }
-    put_at(lanes, 32 * joiners, thread, Law::join(groups_before, value, ratio));
+    put_at(lanes, joining_lanes, thread, Law::join(groups_before, value, ratio));
   }
   __syncthreads();
-  value = get_at<F>(lanes, 32 * joiners, thread / lane_runs);
+  value = get_at<F>(lanes, joining_lanes, thread / lane_runs);
   if (thread % lane_runs != 0) {
     const F* const run_ratio = job.run_powers() + thread % lane_runs;
     value = Law::join(value, get_spread<F>(runs, tile_threads, thread), Law::ratio(run_ratio));
