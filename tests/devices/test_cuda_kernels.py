@@ -6,7 +6,8 @@ time wherever it is not meant. Where it is, the source says so in a line of its 
     // Stack frame of merge_heads<G2<*>>: why
     // Spills in fold_points<G2<Bls12381>>: why
 
-where * stands for anything. A line that no architecture needs any more is an error too.
+where * stands for anything. A line that no architecture needs any more is an error too. No block
+takes more shared memory than every GPU that is supported has for one.
 No GPU is needed: NVRTC comes from PyPI.
 """
 
@@ -19,6 +20,7 @@ from types import ModuleType
 
 import nvrtc
 import pytest
+from fake_cupy import installed
 
 from zkrun.algebra.curves import CURVES
 from zkrun.devices.cuda.field_units import field_unit, group_unit
@@ -37,6 +39,10 @@ ENTRY = re.compile(r"Compiling entry function '(\w+)'")
 PROPERTIES = re.compile(
     r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads"
 )
+
+SHARED = re.compile(r"(\d+) bytes smem")
+MOST_SHARED = 99 << 10
+"""Bytes of shared memory of a block where there is least, on sm_86, sm_89 and sm_120."""
 
 EXPRESSIONS = (
     "y0 = x0 * x1 + x2",
@@ -82,6 +88,35 @@ def findings(log: str) -> set[tuple[str, str]]:
     return found
 
 
+def shared_bytes(log: str) -> dict[str, int]:
+    """The shared memory that each kernel has by itself, by its symbol."""
+    found: dict[str, int] = {}
+    for line in log.splitlines():
+        if entry := ENTRY.search(line):
+            found[kernel := entry[1]] = 0
+        elif shared := SHARED.search(line):
+            found[kernel] = int(shared[1])
+    return found
+
+
+@cache
+def asked() -> dict[str, int]:
+    """The most shared memory that launches ask for beside that, by the kernel's name."""
+    with installed():
+        from zkrun.devices.cuda import msm, ntt, permute_plan, recurrences
+
+        sort = max(tiles.sort_shared for tiles in (permute_plan.SHORT, permute_plan.LONG))
+        return {
+            "ntt_pass": ntt._SHARED,
+            "recur": recurrences._RING,
+            "partition_digits": 4 * msm.STAGING_WORDS,
+            "sort_partitions": 4 * msm.STAGING_WORDS,
+            "fill_buckets": 4 * permute_plan.MOST_BUCKETS,
+            "sort_by_keys": sort,
+            "sort_by_integers": sort,
+        }
+
+
 @cache
 def announcements() -> set[tuple[str, str]]:
     """What the sources announce: (what, pattern of kernels)."""
@@ -98,6 +133,9 @@ def test_a_kernel_compiles_and_stays_in_registers(unit: Unit) -> None:
         assert len(ENTRY.findall(binary.log)) == len(unit.kernels), "ptxas says nothing"
         assert binary.cubin.startswith(b"\x7fELF")
         needed |= {(what, names[symbol].replace("zkrun::", "")) for what, symbol in log}
+        for symbol, nbytes in shared_bytes(binary.log).items():
+            name = names[symbol].replace("zkrun::", "").partition("<")[0]
+            assert nbytes + asked().get(name, 0) <= MOST_SHARED, name
     kernels = [kernel.replace("zkrun::", "") for _, kernel in unit.kernels]
     announced = {
         (what, kernel)
@@ -107,6 +145,11 @@ def test_a_kernel_compiles_and_stays_in_registers(unit: Unit) -> None:
     }
     assert needed - announced == set(), "the source does not announce it"
     assert announced - needed == set(), "announced, and not so any more"
+
+
+def test_what_is_asked_for_is_asked_by_kernels() -> None:
+    names = {text.replace("zkrun::", "").partition("<")[0] for u in units() for _, text in u.kernels}
+    assert asked().keys() <= names
 
 
 def test_announcements_name_kernels() -> None:
