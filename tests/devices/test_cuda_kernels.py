@@ -148,8 +148,8 @@ def test_a_kernel_compiles_and_stays_in_registers(unit: Unit) -> None:
 
 
 def test_what_is_asked_for_is_asked_by_kernels() -> None:
-    names = {text.replace("zkrun::", "").partition("<")[0] for u in units() for _, text in u.kernels}
-    assert asked().keys() <= names
+    kernels = [kernel.replace("zkrun::", "") for unit in units() for _, kernel in unit.kernels]
+    assert asked().keys() <= {kernel.partition("<")[0] for kernel in kernels}
 
 
 def test_announcements_name_kernels() -> None:
