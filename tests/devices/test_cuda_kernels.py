@@ -70,8 +70,13 @@ def units() -> list[Unit]:
     return [*all_units(), *tools(), *generated()]
 
 
+def kernels_of(*units: Unit) -> list[str]:
+    """Their kernels as they are announced: `merge_heads<G2<Bls12381>>`."""
+    return [kernel.replace("zkrun::", "") for unit in units for _, kernel in unit.kernels]
+
+
 def title(unit: Unit) -> str:
-    return unit.kernels[0][1].replace("zkrun::", "")
+    return kernels_of(unit)[0]
 
 
 def findings(log: str) -> set[tuple[str, str]]:
@@ -128,19 +133,19 @@ def test_a_kernel_compiles_and_stays_in_registers(unit: Unit) -> None:
     needed = set[tuple[str, str]]()
     for architecture in (FOR_TOOLS,) if unit in tools() else ARCHITECTURES:
         binary = build(unit, architecture, as_module())
-        names = {binary.symbols[name]: kernel for name, kernel in unit.kernels}
+        symbols = [binary.symbols[name] for name, _ in unit.kernels]
+        names = dict(zip(symbols, kernels_of(unit), strict=True))
         log = findings(binary.log)
         assert len(ENTRY.findall(binary.log)) == len(unit.kernels), "ptxas says nothing"
         assert binary.cubin.startswith(b"\x7fELF")
-        needed |= {(what, names[symbol].replace("zkrun::", "")) for what, symbol in log}
+        needed |= {(what, names[symbol]) for what, symbol in log}
         for symbol, nbytes in shared_bytes(binary.log).items():
-            name = names[symbol].replace("zkrun::", "").partition("<")[0]
+            name = names[symbol].partition("<")[0]
             assert nbytes + asked().get(name, 0) <= MOST_SHARED, name
-    kernels = [kernel.replace("zkrun::", "") for _, kernel in unit.kernels]
     announced = {
         (what, kernel)
         for what, pattern in announcements()
-        for kernel in kernels
+        for kernel in kernels_of(unit)
         if fnmatchcase(kernel, pattern)
     }
     assert needed - announced == set(), "the source does not announce it"
@@ -148,12 +153,11 @@ def test_a_kernel_compiles_and_stays_in_registers(unit: Unit) -> None:
 
 
 def test_what_is_asked_for_is_asked_by_kernels() -> None:
-    kernels = [kernel.replace("zkrun::", "") for unit in units() for _, kernel in unit.kernels]
-    assert asked().keys() <= {kernel.partition("<")[0] for kernel in kernels}
+    assert asked().keys() <= {kernel.partition("<")[0] for kernel in kernels_of(*units())}
 
 
 def test_announcements_name_kernels() -> None:
-    kernels = [kernel.replace("zkrun::", "") for unit in units() for _, kernel in unit.kernels]
+    kernels = kernels_of(*units())
     for _, pattern in announcements():
         assert any(fnmatchcase(kernel, pattern) for kernel in kernels), pattern
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -83,14 +83,14 @@ def test_a_driver_without_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_gpu_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend_cupy(monkeypatch, lambda: 1)
-    sys.modules["cupy.cuda"].runtime.getDeviceProperties = lambda index: {"major": 7, "minor": 5}
+    sys.modules["cupy.cuda"].Device = lambda index: SimpleNamespace(compute_capability="75")
     check("gpu:0 has compute capability 7.5, and 8.0 is the least")
 
 
 def test_of_two_gpus_the_one_that_is_not_too_old_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """By its number."""
     pretend_cupy(monkeypatch, lambda: 2)
-    monkeypatch.setattr(description, "capability", lambda index: (7 + index, 5))
+    monkeypatch.setattr(description, "architecture_of", lambda index: 75 + 10 * index)
     monkeypatch.setattr(description, "_describe", lambda index: f"gpu:{index}")
     assert cuda.describe() == ["gpu:1"]
     assert cuda.missing() == "gpu:0 has compute capability 7.5, and 8.0 is the least"

@@ -15,7 +15,7 @@ from zkrun.compiler.footprint import Footprint, Need
 from zkrun.compiler.machine import Machine, Memory
 from zkrun.compiler.placed import Step
 from zkrun.compiler.type2 import operations as op
-from zkrun.compiler.type2.graph import Graph, Vertex
+from zkrun.compiler.type2.graph import Graph
 from zkrun.compiler.type2.passes import UNCUT
 
 __all__ = ["Cut", "Cuts", "Way"]
@@ -75,10 +75,12 @@ class Cuts:
         yield cut
         # The same whichever devices are tight: what fits one alone fits it with others.
         demands = Footprint(cut.graph, self._machine).demands
-        most = max(_LEAST, *(demand.nbytes for demand, _ in demands))
-        while most >= _LEAST and not _is_finest(cut):
+        most = max(_LEAST, max(demand.nbytes for demand, _ in demands))
+        is_finest = False  # a limit alone makes passes do with less: transforms drop their tables
+        while most >= _LEAST and not is_finest:
             cut = self._made((most, most))
             yield cut
+            is_finest = _is_finest(cut, most)
             most = int(most / sqrt(2))
 
     def _made(self, way: Way) -> Cut:
@@ -86,22 +88,12 @@ class Cuts:
         return Cut(way, steps, graph, Footprint(graph, self._machine, tight=True).needs())
 
 
-def _is_finest(cut: Cut) -> bool:
-    """Whether finer pieces would not lower what demands most on any device, or what is held."""
-    if cut.way[0] is None and any(map(_keeps_tables, cut.graph.vertices)):
-        return False
-    return all(_is_as_small_as_can_be(need, cut.way[0]) for need in cut.needs.values())
+def _is_finest(cut: Cut, aim: int) -> bool:
+    """Whether finer pieces would not lower what demands most on any device."""
+    return all(_is_as_small_as_can_be(need, aim) for need in cut.needs.values())
 
 
-def _keeps_tables(vertex: Vertex) -> bool:
-    """Whether it is a transform with long tables, which none has where there is any limit."""
-    operation = vertex.operation
-    if not isinstance(operation, op.Call) or operation.function != "ntt":
-        return False
-    return operation.parameters().get("tables") is not False
-
-
-def _is_as_small_as_can_be(need: Need, aim: int | None) -> bool:
+def _is_as_small_as_can_be(need: Need, aim: int) -> bool:
     """Whether what demands most is never cut, or is larger than passes aimed at."""
     if need.vertex is None:
         return True
@@ -109,6 +101,6 @@ def _is_as_small_as_can_be(need: Need, aim: int | None) -> bool:
         case op.Call(function=name) if name in UNCUT:
             return True
         case op.Fused() | op.Call(function="msm"):
-            return aim is not None and need.demanded > _MISSED * aim
+            return need.demanded > _MISSED * aim
         case _:
-            return aim is not None and need.demanded > aim
+            return need.demanded > aim

@@ -20,6 +20,7 @@ import msgpack
 from cupy.cuda import nvrtc
 from cupy.cuda.function import Function, Module
 
+from zkrun.devices.cuda.description import architecture_of
 from zkrun.devices.cuda.sources import Binary, Unit, build, digest
 
 __all__ = ["cache_folder", "compile_all", "compile_unit", "load"]
@@ -32,7 +33,7 @@ def load(unit: Unit) -> Mapping[str, Function]:
 
 @cache
 def _load(unit: Unit, device: int) -> Mapping[str, Function]:
-    binary = compile_unit(unit, int(cupy.cuda.Device(device).compute_capability))
+    binary = compile_unit(unit, architecture_of(device))
     module = Module()
     module.load(binary.cubin)
     return MappingProxyType(

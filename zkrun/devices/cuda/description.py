@@ -8,10 +8,10 @@ from pathlib import Path
 from zkrun.devices.account import bytes_text
 from zkrun.devices.registry import DeviceInfo
 
-__all__ = ["capability", "gpus", "is_supported", "problem"]
+__all__ = ["architecture_of", "gpus", "is_supported", "problem"]
 
 _EXTENSION = "zkrun.devices.cuda._rows"
-_LEAST = (8, 0)  # compute capability: before it, blocks have too little shared memory
+_LEAST = 80  # of architectures: before it, blocks have too little shared memory
 
 
 def gpus() -> list[DeviceInfo]:
@@ -29,19 +29,18 @@ def gpus() -> list[DeviceInfo]:
 
 def is_supported(index: int) -> bool:
     """Whether the kernels run on a GPU of this machine."""
-    return capability(index) >= _LEAST
+    return architecture_of(index) >= _LEAST
 
 
-def capability(index: int) -> tuple[int, int]:
-    """The compute capability of a GPU, as (8, 0)."""
-    from cupy.cuda import runtime
+def architecture_of(index: int) -> int:
+    """The compute capability of a GPU without its dot, as 80."""
+    from cupy.cuda import Device
 
-    properties = runtime.getDeviceProperties(index)
-    return properties["major"], properties["minor"]
+    return int(Device(index).compute_capability)
 
 
 def problem() -> str | None:
-    """Why there are none, with the mend; None where there is nothing to install."""
+    """Why there are none, or fewer than there could be, with the mend; None where nothing helps."""
     if find_spec("cupy") is None:
         return "CuPy is not installed: pip install 'zkrun[cuda13]' (or cuda12)"
     if find_spec(_EXTENSION) is None:
@@ -61,8 +60,8 @@ def problem() -> str | None:
         return f"the NVIDIA driver cannot be used: {error}"
     for index in range(count):
         if not is_supported(index):
-            (major, minor), least = capability(index), ".".join(map(str, _LEAST))
-            return f"gpu:{index} has compute capability {major}.{minor}, and {least} is the least"
+            has = f"gpu:{index} has compute capability {architecture_of(index) / 10}"
+            return f"{has}, and {_LEAST / 10} is the least"
     return None
 
 

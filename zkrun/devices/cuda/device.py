@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import cupy
 from cupy.cuda import nvtx, runtime
 
 from zkrun.devices import host
@@ -27,6 +26,7 @@ from zkrun.devices.base import (
 from zkrun.devices.cuda import copies
 from zkrun.devices.cuda.compile import compile_all
 from zkrun.devices.cuda.deliveries import awaited
+from zkrun.devices.cuda.description import architecture_of
 from zkrun.devices.cuda.errors import give_back, told
 from zkrun.devices.cuda.events import EventPool
 from zkrun.devices.cuda.functions import FACTORIES, installed
@@ -224,7 +224,7 @@ class CudaDevice(Device):
         """Compiles in parallel all kernels that the calls need and that are not on disk yet."""
         self.use()
         units = [unit for call in calls for unit in units_of(call)]
-        compile_all(units, int(cupy.cuda.Device().compute_capability), self._notify)
+        compile_all(units, architecture_of(self.index), self._notify)
 
     def bind(self, call: Call) -> Function:
         key = (

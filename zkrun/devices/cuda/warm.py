@@ -8,7 +8,7 @@ from collections.abc import Callable
 from cupy.cuda import runtime
 
 from zkrun.devices.cuda.compile import compile_all
-from zkrun.devices.cuda.description import capability, is_supported
+from zkrun.devices.cuda.description import architecture_of, is_supported
 from zkrun.devices.cuda.units import all_units
 from zkrun.devices.registry import Warmed
 
@@ -20,8 +20,7 @@ def compile_for_gpus(notify: Callable[[str], None]) -> list[Warmed]:
     devices: dict[int, list[str]] = {}
     for index in range(runtime.getDeviceCount()):
         if is_supported(index):
-            major, minor = capability(index)
-            devices.setdefault(10 * major + minor, []).append(f"gpu:{index}")
+            devices.setdefault(architecture_of(index), []).append(f"gpu:{index}")
     return [_compile(architecture, names, notify) for architecture, names in devices.items()]
 
 
