@@ -41,7 +41,7 @@ __all__ = [
 THREADS = 256
 _PRODUCT_THREADS = 128  # of multiply_all, multiply_cyclic and multiply_strided
 # For the last one: elements at least of an array, and of a thread. As is fastest on an H200.
-_STRIDED, _STRIDES = 1 << 21, 8
+_STRIDED, _STRIDES = 1 << 19, 8
 _TO_DEVICE = 1
 
 
