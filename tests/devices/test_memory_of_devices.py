@@ -148,6 +148,19 @@ def test_promised_memory_counts_before_it_is_touched(monkeypatch: pytest.MonkeyP
     cpu.close()
 
 
+def test_little_memory_is_taken_without_asking_what_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = list[None]()
+    monkeypatch.setattr(pool_module, "available_memory", lambda: asked.append(None))
+    cpu = open_devices(["cpu"])["cpu"]
+    cpu.allocate((1 << 20) - 64, None)
+    assert not asked
+    cpu.allocate(1 << 24, None)
+    assert len(asked) == 1
+    cpu.close()
+
+
 def test_the_control_group_bounds_memory(tmp_path: Path) -> None:
     (tmp_path / "memory.current").write_text("5000\n")
     (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 300\nactive_file 20\n")
