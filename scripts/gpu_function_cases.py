@@ -24,10 +24,10 @@ from gpu_timing import (
 
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Data
-from zkrun.devices.cuda.compile import load
 from zkrun.devices.cuda.device import CudaDevice
-from zkrun.devices.cuda.field_units import field_unit
-from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.kernels.compile import load
+from zkrun.devices.cuda.kernels.field_units import field_unit
+from zkrun.devices.cuda.streams.queue import Queue
 from zkrun.program.types import ScalarArray
 
 EXPRESSIONS = {

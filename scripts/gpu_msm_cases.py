@@ -14,9 +14,9 @@ from gpu_timing import bound, milliseconds, place, resolved
 
 from zkrun.algebra.curves import Curve, Fp2Element
 from zkrun.devices.base import Data
-from zkrun.devices.cuda import compile as compiler
 from zkrun.devices.cuda.device import CudaDevice
-from zkrun.devices.cuda.field_units import group_unit
+from zkrun.devices.cuda.kernels import compile as compiler
+from zkrun.devices.cuda.kernels.field_units import group_unit
 from zkrun.program.types import Point, PointArray, ScalarArray
 
 Group = Literal["g1", "g2"]

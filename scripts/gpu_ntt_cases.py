@@ -12,7 +12,7 @@ from gpu_timing import bound, calls_at_once, elements, milliseconds, resolved, w
 
 from zkrun.algebra.curves import Curve
 from zkrun.devices.cuda.device import CudaDevice
-from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.streams.queue import Queue
 
 KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("forward", {}),

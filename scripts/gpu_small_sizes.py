@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import zkrun
 from zkrun.algebra.curves import CURVES, Curve
-from zkrun.devices.cuda import permute_plan
+from zkrun.devices.cuda.plans import permute as permute_plan
 from zkrun.program.decode import decode
 from zkrun.program.document import Program
 

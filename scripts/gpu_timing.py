@@ -13,9 +13,10 @@ from cupy.cuda import runtime
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Data
 from zkrun.devices.cuda.device import CudaDevice
-from zkrun.devices.cuda.functions import FACTORIES, Launch
-from zkrun.devices.cuda.ntt import Plan
-from zkrun.devices.cuda.queue import Queue
+from zkrun.devices.cuda.functions.launch import Launch
+from zkrun.devices.cuda.functions.ntt import Plan
+from zkrun.devices.cuda.functions.table import FACTORIES
+from zkrun.devices.cuda.streams.queue import Queue
 from zkrun.program.calls import resolve_call
 from zkrun.program.document import FunctionEntry
 from zkrun.program.functions.transform import default_root

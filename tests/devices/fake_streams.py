@@ -24,8 +24,8 @@ class Setting:
     """
 
     def __init__(self, driver: Driver, ends_runs: bool) -> None:
-        from zkrun.devices.cuda import landing, queue
         from zkrun.devices.cuda.device import CudaDevice
+        from zkrun.devices.cuda.streams import landing, queue
 
         self.driver = driver
         self.gpus = [CudaDevice(f"gpu:{index}", index) for index in range(driver.gpus)]

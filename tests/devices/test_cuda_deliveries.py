@@ -242,7 +242,7 @@ def test_who_queues_a_short_copy_does_not_wait_for_it() -> None:
 def test_a_short_copy_that_is_never_brought() -> None:
     """Its memory of the host stays as it was, and what it went through is given back."""
     with opened() as setting:
-        from zkrun.devices.cuda import deliveries
+        from zkrun.devices.cuda.streams import deliveries
 
         execution, stream = Execution(setting, []), setting.stream()
         stream.run(0, setting.checked(lambda: True))
@@ -332,7 +332,7 @@ def test_copies_on_their_way_at_once_have_places_of_their_own() -> None:
 def test_what_is_awaited() -> None:
     """Each byte that is to come, as long as it is, and no other."""
     with opened() as setting:
-        from zkrun.devices.cuda.deliveries import awaited
+        from zkrun.devices.cuda.streams.deliveries import awaited
 
         gpu, stream, (_, here) = setting.gpus[0], setting.stream(), host_memory(24)
         there = gpu.allocate(24, None)

@@ -293,8 +293,8 @@ def test_a_gpu_is_lost_between_two_runs() -> None:
 def test_a_call_of_the_driver_fails_while_a_gpu_or_a_stream_is_opened() -> None:
     """Whichever it is, nothing is left of what was opened."""
     with opened() as setting:
-        from zkrun.devices.cuda import events
         from zkrun.devices.cuda.device import CudaDevice
+        from zkrun.devices.cuda.streams import events
 
         events._READY = 3  # for the next GPU
         driver, gpu = setting.driver, setting.gpus[0]

@@ -68,9 +68,10 @@ def test_the_struct_of_many_operands(outputs: int, inputs: int) -> None:
         expected += bytes(32)
     few = outputs + inputs <= 1000
     with installed():
-        from zkrun.devices.cuda import fused, rows
-        from zkrun.devices.cuda.fused_unit import Fused
-        from zkrun.devices.cuda.launch import Kernel as OfModule
+        from zkrun.devices.cuda.functions import fused
+        from zkrun.devices.cuda.functions.launch import Kernel as OfModule
+        from zkrun.devices.cuda.kernels.fused_unit import Fused
+        from zkrun.devices.cuda.streams import rows
 
         def kernels(unit: Any) -> dict[str, Any]:
             names = {"fused": FUSED} if few else {"fused": FUSED, "keep_operands": KEEP}

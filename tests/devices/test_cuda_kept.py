@@ -13,8 +13,8 @@ BYTES = 1 << 20
 
 def test_what_is_kept_is_a_streams_own_until_it_is_gone() -> None:
     with opened() as setting:
-        from zkrun.devices.cuda.kept import kept_memory
-        from zkrun.devices.cuda.queue import Queue, ScratchMemory
+        from zkrun.devices.cuda.functions.kept import kept_memory
+        from zkrun.devices.cuda.streams.queue import Queue, ScratchMemory
 
         gpu: Any = setting.gpus[0]
         first, second = (Queue(gpu, ScratchMemory(gpu)) for _ in range(2))
@@ -33,8 +33,8 @@ def test_what_is_kept_is_a_streams_own_until_it_is_gone() -> None:
 def test_where_no_memory_is_left_a_stream_does_not_ask_again() -> None:
     """It would wait for all that the GPU does, at each call."""
     with opened() as setting:
-        from zkrun.devices.cuda.kept import kept_memory
-        from zkrun.devices.cuda.queue import Queue, ScratchMemory
+        from zkrun.devices.cuda.functions.kept import kept_memory
+        from zkrun.devices.cuda.streams.queue import Queue, ScratchMemory
 
         gpu: Any = setting.gpus[0]
         queue, asked = Queue(gpu, ScratchMemory(gpu)), list[int]()

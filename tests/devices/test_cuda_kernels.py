@@ -23,10 +23,10 @@ import pytest
 from fake_cupy import installed
 
 from zkrun.algebra.curves import CURVES
-from zkrun.devices.cuda.field_units import field_unit, group_unit
-from zkrun.devices.cuda.fused_unit import fused_unit
-from zkrun.devices.cuda.sources import Unit, build, sources
-from zkrun.devices.cuda.units import all_units
+from zkrun.devices.cuda.kernels.field_units import field_unit, group_unit
+from zkrun.devices.cuda.kernels.fused_unit import fused_unit
+from zkrun.devices.cuda.kernels.sources import Unit, build, sources
+from zkrun.devices.cuda.kernels.units import all_units
 from zkrun.program.functions.expr import parse
 
 ARCHITECTURES = (80, 90, 100)
@@ -108,7 +108,8 @@ def shared_bytes(log: str) -> dict[str, int]:
 def asked() -> dict[str, int]:
     """The most shared memory that launches ask for beside that, by the kernel's name."""
     with installed():
-        from zkrun.devices.cuda import msm, ntt, permute_plan, recurrences
+        from zkrun.devices.cuda.functions import msm, ntt, recurrences
+        from zkrun.devices.cuda.plans import permute as permute_plan
 
         sort = max(tiles.sort_shared for tiles in (permute_plan.SHORT, permute_plan.LONG))
         return {

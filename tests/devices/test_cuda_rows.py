@@ -87,7 +87,7 @@ def nodes(sizes: dict[int, tuple[int, ...]]) -> Iterator[Nodes]:
     with installed():
         from cupy.cuda import runtime
 
-        from zkrun.devices.cuda import rows
+        from zkrun.devices.cuda.streams import rows
 
         model = Nodes(rows, runtime, sizes)
         runtime.graphInstantiate = lambda graph: _copy(model, graph)
@@ -473,7 +473,7 @@ def test_queues_that_take_no_graphs_leave_none() -> None:
 def test_kernels_stay_as_long_as_the_steps_that_queue_them() -> None:
     """Without its function, a module is unloaded."""
     with nodes({1: (8,)}) as model:
-        from zkrun.devices.cuda.launch import Kernel
+        from zkrun.devices.cuda.functions.launch import Kernel
 
         class Function:
             ptr = 1

@@ -75,7 +75,7 @@ def nodes() -> Iterator[tuple[Nodes, Any]]:
     with opened() as setting:
         from cupy.cuda import runtime
 
-        from zkrun.devices.cuda import rows
+        from zkrun.devices.cuda.streams import rows
 
         model = Nodes(setting)
         runtime.graphInstantiate = model.instantiate
@@ -94,7 +94,7 @@ def nodes() -> Iterator[tuple[Nodes, Any]]:
 def test_streams_of_threads_run_what_they_were_given_in_order(seed: int) -> None:
     """However long work is on its way, and whatever other streams do meanwhile."""
     with nodes() as (model, rows):
-        from zkrun.devices.cuda.launch import Kernel
+        from zkrun.devices.cuda.functions.launch import Kernel
 
         setting, given = model.setting, rows.Given
         kernel = Kernel(type("Function", (), {"ptr": 9})())

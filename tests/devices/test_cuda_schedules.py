@@ -153,7 +153,7 @@ def _often() -> Iterator[None]:
 
 def never_shared() -> None:
     """Two flights never have the same CUDA event."""
-    from zkrun.devices.cuda import landing
+    from zkrun.devices.cuda.streams import landing
 
     add = landing.Landing.add
 

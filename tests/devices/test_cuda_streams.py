@@ -93,8 +93,8 @@ def test_who_waits_long_seldom_looks(
     with opened():
         from cupy.cuda import runtime
 
-        from zkrun.devices.cuda import events, landing
-        from zkrun.devices.cuda.flights import Flight
+        from zkrun.devices.cuda.streams import events, landing
+        from zkrun.devices.cuda.streams.flights import Flight
 
         clock, flight, looks = _Clock(), Flight("run", 0, 0, 1, None, []), 0
 

@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 
 from zkrun.algebra.curves import BN254
-from zkrun.devices.cuda.msm_plan import (
+from zkrun.devices.cuda.plans.msm import (
     LARGEST_WINDOW_BITS,
     MOST_POINTS,
     choose_window_bits,

@@ -7,15 +7,15 @@ import random
 import pytest
 
 from zkrun.algebra.curves import BN254, CURVES, Curve
-from zkrun.devices.cuda.msm_plan import (
+from zkrun.devices.cuda.plans.msm import (
     choose_window_bits,
     make_plan,
     may_keep_multiples,
     most_scratch,
     vectors_per_pass,
 )
-from zkrun.devices.cuda.ntt_plan import best_shape
-from zkrun.devices.cuda.scratch import FIXED, scratch_bytes, table_bytes, workspace_bytes
+from zkrun.devices.cuda.plans.ntt import best_shape
+from zkrun.devices.cuda.plans.scratch import FIXED, scratch_bytes, table_bytes, workspace_bytes
 from zkrun.devices.registry import workspace
 from zkrun.program.calls import resolve_call
 from zkrun.program.document import FunctionEntry

@@ -19,7 +19,7 @@ from device_values import (
 
 from zkrun.algebra.curves import BLS12_381, BN254, Curve
 from zkrun.devices.base import Data, Device
-from zkrun.devices.cuda.scratch import buffer_bytes, scratch_bytes, workspace_bytes
+from zkrun.devices.cuda.plans.scratch import buffer_bytes, scratch_bytes, workspace_bytes
 from zkrun.devices.registry import buffer, close_devices, describe_devices, open_devices
 from zkrun.program.calls import resolve_call
 from zkrun.program.document import FunctionEntry

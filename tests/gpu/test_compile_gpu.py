@@ -10,10 +10,15 @@ import pytest
 import zkrun
 from zkrun.algebra.curves import BN254
 from zkrun.devices.base import Function
-from zkrun.devices.cuda import compile as compiler
 from zkrun.devices.cuda.device import CudaDevice
-from zkrun.devices.cuda.sources import Binary, Unit
-from zkrun.devices.cuda.units import all_units, elementwise_unit, msm_units, permutation_unit
+from zkrun.devices.cuda.kernels import compile as compiler
+from zkrun.devices.cuda.kernels.sources import Binary, Unit
+from zkrun.devices.cuda.kernels.units import (
+    all_units,
+    elementwise_unit,
+    msm_units,
+    permutation_unit,
+)
 from zkrun.program.signature import Call
 
 pytestmark = pytest.mark.gpu

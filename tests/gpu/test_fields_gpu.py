@@ -8,8 +8,8 @@ import pytest
 from gpu_oracle import cupy, to_integers, to_words
 
 from zkrun.algebra.curves import CURVES, Field
-from zkrun.devices.cuda.compile import load
-from zkrun.devices.cuda.field_units import field_unit
+from zkrun.devices.cuda.kernels.compile import load
+from zkrun.devices.cuda.kernels.field_units import field_unit
 
 pytestmark = pytest.mark.gpu
 

@@ -6,8 +6,9 @@ import pytest
 from gpu_values import LAYOUTS, agree, array, both_curves, images, opened, scalar
 
 from zkrun.algebra.curves import Curve
-from zkrun.devices.cuda import elementwise, fused_unit, recurrences
-from zkrun.devices.cuda.sources import Unit
+from zkrun.devices.cuda.functions import elementwise, recurrences
+from zkrun.devices.cuda.kernels import fused_unit
+from zkrun.devices.cuda.kernels.sources import Unit
 
 pytestmark = pytest.mark.gpu
 

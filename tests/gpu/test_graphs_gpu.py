@@ -11,7 +11,7 @@ from gpu_values import bound, images, opened, place, scalar
 import zkrun
 from zkrun.algebra.curves import BN254
 from zkrun.devices.base import Cancelled, Data, Device, Stream, Work
-from zkrun.devices.cuda.stream import CudaStream
+from zkrun.devices.cuda.streams.stream import CudaStream
 from zkrun.program.decode import decode
 from zkrun.program.document import Program
 from zkrun.program.types import Scalar, ScalarArray

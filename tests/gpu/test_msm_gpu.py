@@ -17,11 +17,11 @@ from gpu_values import bound, opened
 
 from zkrun.algebra.curves import CURVES
 from zkrun.devices.base import Data, Device
-from zkrun.devices.cuda import kept, msm
-from zkrun.devices.cuda.compile import load
-from zkrun.devices.cuda.field_units import group_unit
-from zkrun.devices.cuda.kept import NO_POINT
-from zkrun.devices.cuda.msm_plan import choose_window_bits, multiples_bytes
+from zkrun.devices.cuda.functions import kept, msm
+from zkrun.devices.cuda.functions.kept import NO_POINT
+from zkrun.devices.cuda.kernels.compile import load
+from zkrun.devices.cuda.kernels.field_units import group_unit
+from zkrun.devices.cuda.plans.msm import choose_window_bits, multiples_bytes
 from zkrun.program.types import Point as PointOf
 from zkrun.program.types import PointArray, ScalarArray, Typ, length
 

@@ -9,8 +9,8 @@ from gpu_values import LAYOUTS, array, both_curves, images, opened
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Data
 from zkrun.devices.cuda.device import CudaDevice
-from zkrun.devices.cuda.ntt import Plan
-from zkrun.devices.cuda.ntt_plan import Shape
+from zkrun.devices.cuda.functions.ntt import Plan
+from zkrun.devices.cuda.plans.ntt import Shape
 from zkrun.program.functions.transform import default_root
 from zkrun.program.types import ScalarArray
 

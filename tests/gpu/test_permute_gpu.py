@@ -11,8 +11,8 @@ import pytest
 from gpu_values import LAYOUTS, agree, array, both_curves, images, opened, outcome
 
 from zkrun.algebra.curves import Curve
-from zkrun.devices.cuda.permute_plan import SHORT, plan_permutation
-from zkrun.devices.cuda.sources import sources
+from zkrun.devices.cuda.kernels.sources import sources
+from zkrun.devices.cuda.plans.permute import SHORT, plan_permutation
 
 pytestmark = pytest.mark.gpu
 

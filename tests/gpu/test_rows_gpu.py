@@ -12,7 +12,7 @@ from gpu_values import both_curves, bound, images, opened, place
 
 from zkrun.algebra.curves import BN254, Curve
 from zkrun.devices.base import Data, Device
-from zkrun.devices.cuda import rows
+from zkrun.devices.cuda.streams import rows
 from zkrun.program.types import Scalar, ScalarArray
 
 pytestmark = pytest.mark.gpu

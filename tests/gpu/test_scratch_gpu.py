@@ -12,8 +12,8 @@ from gpu_values import both_curves, images, opened, place
 
 from zkrun.algebra.curves import BN254, Curve
 from zkrun.devices.base import Data, Device, Stream, Work
-from zkrun.devices.cuda.queue import ScratchMemory
-from zkrun.devices.cuda.scratch import FIXED, scratch_bytes, table_bytes, workspace_bytes
+from zkrun.devices.cuda.plans.scratch import FIXED, scratch_bytes, table_bytes, workspace_bytes
+from zkrun.devices.cuda.streams.queue import ScratchMemory
 from zkrun.program.calls import resolve_call
 from zkrun.program.document import FunctionEntry
 from zkrun.program.signature import Call

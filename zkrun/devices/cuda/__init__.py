@@ -39,20 +39,20 @@ def missing() -> str | None:
 
 def workspace(calls: Sequence[Call]) -> int:
     """The most bytes that calls take beside their operands, known without a GPU."""
-    from zkrun.devices.cuda.scratch import workspace_bytes
+    from zkrun.devices.cuda.plans.scratch import workspace_bytes
 
     return workspace_bytes(calls)
 
 
 def buffer(call: Call) -> int:
     """The bytes of a buffer that is large enough as workspace of a call, known without a GPU."""
-    from zkrun.devices.cuda.scratch import buffer_bytes
+    from zkrun.devices.cuda.plans.scratch import buffer_bytes
 
     return buffer_bytes(call)
 
 
 def warm(notify: Callable[[str], None]) -> list[Warmed]:
     """Compiles all kernels for the GPUs of this machine; those of fused_arith are the program's."""
-    from zkrun.devices.cuda.warm import compile_for_gpus
+    from zkrun.devices.cuda.kernels.warm import compile_for_gpus
 
     return compile_for_gpus(notify)

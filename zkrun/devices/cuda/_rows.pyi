@@ -1,6 +1,6 @@
 """Kernels in a row, given to the driver by one call: host/rows.cpp."""
 
-from zkrun.devices.cuda.rows import Values
+from zkrun.devices.cuda.streams.rows import Values
 
 class Driver:
     """The driver's functions, by their addresses."""

@@ -1,7 +1,7 @@
 """Copies between memory of the host and of a GPU.
 
 From and to pages that are locked the GPU copies by itself, and nobody waits; short copies from a
-GPU to other pages are deliveries (deliveries.py). Whatever else is not locked goes by way of pinned
+GPU to other pages are streams/deliveries.py. Whatever else is not locked goes by way of pinned
 slabs, several at a time, for the driver would copy it with one thread: each piece has a slab and a
 thread of its own, and while one moves, others are filled or emptied. So that several threads share
 the work, pieces of short copies are shorter than a slab.

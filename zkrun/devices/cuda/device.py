@@ -24,17 +24,17 @@ from zkrun.devices.base import (
     Value,
 )
 from zkrun.devices.cuda import copies
-from zkrun.devices.cuda.compile import compile_all
-from zkrun.devices.cuda.deliveries import awaited
 from zkrun.devices.cuda.description import architecture_of
 from zkrun.devices.cuda.errors import give_back, told
-from zkrun.devices.cuda.events import EventPool
-from zkrun.devices.cuda.functions import FACTORIES, installed
-from zkrun.devices.cuda.graphs import Lane
+from zkrun.devices.cuda.functions.table import FACTORIES, installed
+from zkrun.devices.cuda.kernels.compile import compile_all
+from zkrun.devices.cuda.kernels.units import units_of
 from zkrun.devices.cuda.memory import SLAB, DevicePool, PinnedSlots, pinned
-from zkrun.devices.cuda.queue import MustBlock, Queue, current
-from zkrun.devices.cuda.stream import CudaStream
-from zkrun.devices.cuda.units import units_of
+from zkrun.devices.cuda.streams.deliveries import awaited
+from zkrun.devices.cuda.streams.events import EventPool
+from zkrun.devices.cuda.streams.graphs import Lane
+from zkrun.devices.cuda.streams.queue import MustBlock, Queue, current
+from zkrun.devices.cuda.streams.stream import CudaStream
 from zkrun.devices.reserved import ReservedArena
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call

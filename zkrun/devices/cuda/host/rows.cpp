@@ -1,4 +1,5 @@
-// Kernels in a row, given to the driver by one call from Python: rows.py says why and when.
+// Kernels in a row, given to the driver by one call from Python: streams/rows.py says why and
+// when.
 //
 // What Python would take several microseconds for: to write what a call gives into the arguments of
 // kernels, to set those nodes of a graph that hold something else, and to launch it. No header and
@@ -20,7 +21,7 @@ namespace nb = nanobind;
 namespace zkrun {
 namespace {
 
-constexpr size_t view_bytes = 32;  // of DeviceView, as launch.py packs it
+constexpr size_t view_bytes = 32;  // of DeviceView, as functions/launch.py packs it
 
 // CUDA_KERNEL_NODE_PARAMS_v2 of the driver (cuda.h).
 struct KernelParameters {

@@ -20,7 +20,7 @@ template <class F>
 struct Operands {
   ulonglong2* target;
   uint64_t count;
-  DeviceView<F> views[1000];  // FEW_OPERANDS of fused_unit.py
+  DeviceView<F> views[1000];  // FEW_OPERANDS of kernels/fused_unit.py
 };
 
 template <class F>

@@ -24,7 +24,7 @@ namespace zkrun {
 
 constexpr int max_vectors_at_once = 8;
 
-// The members are those of PLAN in msm.py.
+// The members are those of PLAN in functions/msm.py.
 struct MsmPlan {
   uint32_t points;       // summands that codes tell apart: bases in use, or their multiples
   uint32_t bases;        // in use

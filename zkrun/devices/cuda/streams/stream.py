@@ -26,10 +26,10 @@ from cupy.cuda import runtime
 
 from zkrun.devices.base import Cancelled, Clock, Event, Stream, Work
 from zkrun.devices.cuda.errors import explain, give_back
-from zkrun.devices.cuda.flights import Flight
-from zkrun.devices.cuda.graphs import Lane, Mark
-from zkrun.devices.cuda.landing import Landing
-from zkrun.devices.cuda.queue import MustBlock, Queue, current
+from zkrun.devices.cuda.streams.flights import Flight
+from zkrun.devices.cuda.streams.graphs import Lane, Mark
+from zkrun.devices.cuda.streams.landing import Landing
+from zkrun.devices.cuda.streams.queue import MustBlock, Queue, current
 from zkrun.errors import ResourceLimit
 
 if TYPE_CHECKING:

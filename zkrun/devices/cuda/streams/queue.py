@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import cupy
 from cupy.cuda import runtime
 
-from zkrun.devices.cuda.deliveries import deliver, give_up
 from zkrun.devices.cuda.errors import give_back
-from zkrun.devices.cuda.rows import Rows
-from zkrun.devices.cuda.scratch import SCRATCH_ALIGNMENT
+from zkrun.devices.cuda.plans.scratch import SCRATCH_ALIGNMENT
+from zkrun.devices.cuda.streams.deliveries import deliver, give_up
+from zkrun.devices.cuda.streams.rows import Rows
 
 if TYPE_CHECKING:
     from zkrun.devices.base import Data
@@ -81,7 +81,7 @@ class ScratchMemory:
         self._gpu = device
         self._size = 0
         self.address = 0
-        self.kept: dict[Hashable, int] = {}  # what kept.py has for its stream, by what it is for
+        self.kept: dict[Hashable, int] = {}  # of functions/kept.py, by what it is for
         self.stream: int | None = None  # the handle of the stream whose work uses it
 
     def grow(self, nbytes: int) -> int:

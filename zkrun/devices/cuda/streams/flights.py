@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from cupy.cuda import runtime
 
 from zkrun.devices.base import Clock, Event
-from zkrun.devices.cuda.graphs import Mark
-from zkrun.devices.cuda.queue import AtLanding
+from zkrun.devices.cuda.streams.graphs import Mark
+from zkrun.devices.cuda.streams.queue import AtLanding
 
 __all__ = ["NOT_READY", "Flight", "Times"]
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from cupy.cuda import runtime
 
-from zkrun.devices.cuda.launch import (
+from zkrun.devices.cuda.functions.launch import (
+    Factory,
     Kernel,
+    Launch,
     Values,
     address_of,
     blocks,
@@ -15,16 +17,15 @@ from zkrun.devices.cuda.launch import (
     montgomery,
     view,
 )
-from zkrun.devices.cuda.queue import Queue
-from zkrun.devices.cuda.rows import Given, Part, Step, Steps
-from zkrun.devices.cuda.units import elementwise_unit
+from zkrun.devices.cuda.kernels.units import elementwise_unit
+from zkrun.devices.cuda.streams.queue import Queue
+from zkrun.devices.cuda.streams.rows import Given, Part, Step, Steps
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
 from zkrun.program.types import length
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
-    from zkrun.devices.cuda.functions import Factory, Launch
 
 __all__ = [
     "THREADS",

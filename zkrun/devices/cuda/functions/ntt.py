@@ -10,19 +10,26 @@ from typing import TYPE_CHECKING, Any
 from cupy.cuda import runtime
 
 from zkrun.algebra.curves import Curve, Field
-from zkrun.devices.cuda.elementwise import THREADS
-from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, montgomery, view
-from zkrun.devices.cuda.ntt_plan import ELEMENT, FACTOR, LARGEST_TABLE, Shape, best_shape
-from zkrun.devices.cuda.queue import Queue
-from zkrun.devices.cuda.rows import Argument, Given, Step, Steps, queue_once
-from zkrun.devices.cuda.units import elementwise_unit, ntt_unit
+from zkrun.devices.cuda.functions.elementwise import THREADS
+from zkrun.devices.cuda.functions.launch import (
+    Kernel,
+    Launch,
+    Values,
+    blocks,
+    kernels,
+    montgomery,
+    view,
+)
+from zkrun.devices.cuda.kernels.units import elementwise_unit, ntt_unit
+from zkrun.devices.cuda.plans.ntt import ELEMENT, FACTOR, LARGEST_TABLE, Shape, best_shape
+from zkrun.devices.cuda.streams.queue import Queue
+from zkrun.devices.cuda.streams.rows import Argument, Given, Step, Steps, queue_once
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
 from zkrun.program.types import length
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
-    from zkrun.devices.cuda.functions import Launch
 
 __all__ = ["Plan", "ntt"]
 

@@ -18,8 +18,8 @@ __all__ = ["Binary", "Unit", "build", "digest", "sources"]
 
 OPTIONS = ("-std=c++17", "--ptxas-options=-v")
 FOLDERS = (
-    Path(__file__).parents[2] / "algebra" / "native",
-    Path(__file__).parent / "native",
+    Path(__file__).parents[3] / "algebra" / "native",
+    Path(__file__).parents[1] / "native",
 )
 
 

@@ -21,7 +21,7 @@ from cupy.cuda import nvrtc
 from cupy.cuda.function import Function, Module
 
 from zkrun.devices.cuda.description import architecture_of
-from zkrun.devices.cuda.sources import Binary, Unit, build, digest
+from zkrun.devices.cuda.kernels.sources import Binary, Unit, build, digest
 
 __all__ = ["cache_folder", "compile_all", "compile_unit", "load"]
 

@@ -21,7 +21,7 @@ from cupy.cuda import runtime
 
 from zkrun.devices.base import Work
 from zkrun.devices.cuda.errors import give_back
-from zkrun.devices.cuda.queue import AtLanding, Queue, ScratchMemory, current
+from zkrun.devices.cuda.streams.queue import AtLanding, Queue, ScratchMemory, current
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice

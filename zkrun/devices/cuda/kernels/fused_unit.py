@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from zkrun.algebra.curves import Curve
-from zkrun.devices.cuda.groups import field_type
-from zkrun.devices.cuda.sources import Unit
+from zkrun.devices.cuda.kernels.groups import field_type
+from zkrun.devices.cuda.kernels.sources import Unit
 from zkrun.program.functions.expr import parse
 from zkrun.program.functions.graph import Graph
 from zkrun.program.signature import Call

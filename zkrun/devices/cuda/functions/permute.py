@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING
 import cupy
 from cupy.cuda import runtime
 
-from zkrun.devices.cuda.launch import Kernel, Values, blocks, kernels, view
-from zkrun.devices.cuda.permute_plan import (
+from zkrun.devices.cuda.functions.launch import Kernel, Launch, Values, blocks, kernels, view
+from zkrun.devices.cuda.kernels.units import permutation_unit
+from zkrun.devices.cuda.plans.permute import (
     MOST_BUCKETS,
     MOST_ROWS,
     SORT_STATES,
     Layout,
     plan_permutation,
 )
-from zkrun.devices.cuda.queue import Queue
-from zkrun.devices.cuda.rows import Given, Part, Step, Steps
-from zkrun.devices.cuda.units import permutation_unit
+from zkrun.devices.cuda.streams.queue import Queue
+from zkrun.devices.cuda.streams.rows import Given, Part, Step, Steps
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
-    from zkrun.devices.cuda.functions import Launch
 
 __all__ = ["permute"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zkrun.algebra.curves import CURVES, Curve
-from zkrun.devices.cuda.fused_unit import fused_of
-from zkrun.devices.cuda.groups import curve_type, field_type, group_type
-from zkrun.devices.cuda.sources import Unit
+from zkrun.devices.cuda.kernels.fused_unit import fused_of
+from zkrun.devices.cuda.kernels.groups import curve_type, field_type, group_type
+from zkrun.devices.cuda.kernels.sources import Unit
 from zkrun.program.signature import Call
 from zkrun.program.types import PointArray
 

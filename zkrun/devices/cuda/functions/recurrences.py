@@ -7,16 +7,23 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zkrun.devices.base import Data
-from zkrun.devices.cuda.launch import Values, address_of, blocks, clear_words, kernels, view
-from zkrun.devices.cuda.queue import Queue
-from zkrun.devices.cuda.rows import Argument, Given, Steps
-from zkrun.devices.cuda.units import evaluation_unit, inversion_unit, recurrence_unit
+from zkrun.devices.cuda.functions.launch import (
+    Launch,
+    Values,
+    address_of,
+    blocks,
+    clear_words,
+    kernels,
+    view,
+)
+from zkrun.devices.cuda.kernels.units import evaluation_unit, inversion_unit, recurrence_unit
+from zkrun.devices.cuda.streams.queue import Queue
+from zkrun.devices.cuda.streams.rows import Argument, Given, Steps
 from zkrun.program.signature import Call
 from zkrun.program.types import length
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
-    from zkrun.devices.cuda.functions import Launch
 
 __all__ = [
     "batch_invert",

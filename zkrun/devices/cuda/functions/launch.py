@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from cupy.cuda import driver
 from cupy.cuda.function import Function
 
 from zkrun.algebra.curves import Field
 from zkrun.devices.base import Data, Value
-from zkrun.devices.cuda.compile import load
-from zkrun.devices.cuda.rows import Argument, Step
-from zkrun.devices.cuda.sources import Unit
+from zkrun.devices.cuda.kernels.compile import load
+from zkrun.devices.cuda.streams.queue import Queue
+from zkrun.devices.cuda.streams.rows import Argument, Step
+from zkrun.program.signature import Call
+
+if TYPE_CHECKING:
+    from zkrun.devices.cuda.device import CudaDevice
+from zkrun.devices.cuda.kernels.sources import Unit
 
 __all__ = [
+    "Factory",
     "Kernel",
+    "Launch",
     "Values",
     "address_of",
     "blocks",
@@ -27,6 +35,12 @@ __all__ = [
 ]
 
 Values = Sequence[Value]
+
+Launch = Callable[[Queue, Values, Values], None]
+"""Queues a function: (queue, mutable, immutable without the stream)."""
+
+Factory = Callable[[Call, "CudaDevice"], Launch]
+"""Prepares a call before the run. Types and lengths were checked, so it checks nothing."""
 
 _CLEAR_THREADS, _CLEARED = 256, 2048  # as in clear_words.cuh: of a block, and words that one clears
 _MAX_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES

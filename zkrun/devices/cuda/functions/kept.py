@@ -13,7 +13,7 @@ from zkrun.errors import ResourceLimit
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
-    from zkrun.devices.cuda.queue import Queue, ScratchMemory
+    from zkrun.devices.cuda.streams.queue import Queue, ScratchMemory
 
 __all__ = ["NO_POINT", "kept_memory"]
 

@@ -1,8 +1,8 @@
 """The kernels of field_kernels.cuh: single operations on arrays, for tests and benches."""
 
 from zkrun.algebra.curves import Curve
-from zkrun.devices.cuda.groups import field_type, group_type
-from zkrun.devices.cuda.sources import Unit
+from zkrun.devices.cuda.kernels.groups import field_type, group_type
+from zkrun.devices.cuda.kernels.sources import Unit
 
 OPERATIONS = ("add", "subtract", "multiply", "square", "negate", "inverse")
 REPEATED = ("add", "multiply", "square")

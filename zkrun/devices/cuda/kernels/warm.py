@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from cupy.cuda import runtime
 
-from zkrun.devices.cuda.compile import compile_all
 from zkrun.devices.cuda.description import architecture_of, is_supported
-from zkrun.devices.cuda.units import all_units
+from zkrun.devices.cuda.kernels.compile import compile_all
+from zkrun.devices.cuda.kernels.units import all_units
 from zkrun.devices.registry import Warmed
 
 __all__ = ["compile_for_gpus"]

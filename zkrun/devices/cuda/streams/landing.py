@@ -18,8 +18,8 @@ from collections.abc import Callable
 from cupy.cuda import runtime
 
 from zkrun.devices.base import Clock, Event
-from zkrun.devices.cuda.events import EventPool
-from zkrun.devices.cuda.flights import NOT_READY, Flight, Times
+from zkrun.devices.cuda.streams.events import EventPool
+from zkrun.devices.cuda.streams.flights import NOT_READY, Flight, Times
 
 __all__ = ["Landing"]
 

@@ -1,17 +1,16 @@
 """The functions of the table on a GPU.
 
 One factory a function: it gets a call and its device, compiles and prepares what the call needs
-before the run, and returns what launches it. Types and lengths were checked before, so a factory
-checks nothing; what only the values can show fails the run when the GPU has come to it.
+before the run, and returns what launches it. What only the values can show fails the run when the
+GPU has come to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from zkrun.devices.base import Function, Value
-from zkrun.devices.cuda.elementwise import (
+from zkrun.devices.cuda.functions.elementwise import (
     distribute_powers,
     fill,
     pairwise,
@@ -19,25 +18,17 @@ from zkrun.devices.cuda.elementwise import (
     scalar_invert,
     scalar_pow,
 )
-from zkrun.devices.cuda.fused import fused_arith
-from zkrun.devices.cuda.msm import msm
-from zkrun.devices.cuda.ntt import ntt
-from zkrun.devices.cuda.permute import permute
-from zkrun.devices.cuda.queue import MustBlock, Queue
-from zkrun.devices.cuda.recurrences import batch_invert, evaluate, kate_division, scan_mul
+from zkrun.devices.cuda.functions.fused import fused_arith
+from zkrun.devices.cuda.functions.launch import Factory, Launch
+from zkrun.devices.cuda.functions.msm import msm
+from zkrun.devices.cuda.functions.ntt import ntt
+from zkrun.devices.cuda.functions.permute import permute
+from zkrun.devices.cuda.functions.recurrences import batch_invert, evaluate, kate_division, scan_mul
+from zkrun.devices.cuda.streams.queue import MustBlock, Queue
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
 
-if TYPE_CHECKING:
-    from zkrun.devices.cuda.device import CudaDevice
-
-__all__ = ["FACTORIES", "Factory", "Launch", "installed"]
-
-Launch = Callable[[Queue, Sequence[Value], Sequence[Value]], None]
-"""Queues a function: (queue, mutable, immutable without the stream)."""
-
-Factory = Callable[[Call, "CudaDevice"], Launch]
-
+__all__ = ["FACTORIES", "installed"]
 
 FACTORIES: dict[str, Factory] = {
     "ntt": ntt,

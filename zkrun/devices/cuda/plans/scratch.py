@@ -1,17 +1,16 @@
 """The memory of a GPU that calls take beside their operands, known without one: for plans of it.
 
 Kernels take their scratch from the buffer that a call was given for it, else from their stream,
-which keeps the largest that any of them needed. This is what the launches in `ntt.py`, `msm.py`,
-`permute.py`, `recurrences.py` and `fused.py` ask for, on a GPU with at most `MULTIPROCESSORS`.
-Tables are made once for all calls that are alike.
+which keeps the largest that any of them needed. This is what the launches of `functions/`
+ask for, on a GPU with at most `MULTIPROCESSORS`. Tables are made once for all calls that are alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from zkrun.devices.cuda import ntt_plan as transforms
-from zkrun.devices.cuda.msm_plan import (
+from zkrun.devices.cuda.plans import ntt as transforms
+from zkrun.devices.cuda.plans.msm import (
     MOST_POINTS,
     choose_window_bits,
     may_keep_multiples,
@@ -19,7 +18,7 @@ from zkrun.devices.cuda.msm_plan import (
     multiples_bytes,
     vectors_per_pass,
 )
-from zkrun.devices.cuda.permute_plan import plan_permutation
+from zkrun.devices.cuda.plans.permute import plan_permutation
 from zkrun.program.signature import Call
 from zkrun.program.types import length
 

@@ -23,7 +23,7 @@ from zkrun.devices.cuda import _rows
 from zkrun.devices.cuda.errors import OUT_OF_MEMORY, give_back
 
 if TYPE_CHECKING:
-    from zkrun.devices.cuda.queue import Queue
+    from zkrun.devices.cuda.streams.queue import Queue
 
 __all__ = [
     "VIEW_BYTES",

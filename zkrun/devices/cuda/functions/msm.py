@@ -16,9 +16,17 @@ from cupy.cuda import runtime
 
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Value
-from zkrun.devices.cuda.kept import kept_memory
-from zkrun.devices.cuda.launch import Kernel, address_of, clear_words, kernels, pack_view, view
-from zkrun.devices.cuda.msm_plan import (
+from zkrun.devices.cuda.functions.kept import kept_memory
+from zkrun.devices.cuda.functions.launch import (
+    Kernel,
+    address_of,
+    clear_words,
+    kernels,
+    pack_view,
+    view,
+)
+from zkrun.devices.cuda.kernels.units import msm_units
+from zkrun.devices.cuda.plans.msm import (
     LARGEST_WINDOW_BITS,
     MOST_POINTS,
     TILE,
@@ -30,15 +38,22 @@ from zkrun.devices.cuda.msm_plan import (
     multiples_bytes,
     vectors_per_pass,
 )
-from zkrun.devices.cuda.rows import VIEW_BYTES, Argument, Given, Step, Steps, Values, queue_once
-from zkrun.devices.cuda.units import msm_units
+from zkrun.devices.cuda.streams.rows import (
+    VIEW_BYTES,
+    Argument,
+    Given,
+    Step,
+    Steps,
+    Values,
+    queue_once,
+)
 from zkrun.errors import ResourceLimit
 from zkrun.program.signature import Call
 from zkrun.program.types import PointArray, length
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
-    from zkrun.devices.cuda.queue import Queue
+    from zkrun.devices.cuda.streams.queue import Queue
 
 __all__ = ["DeviceArray", "msm", "multiply", "scratch_bytes"]
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from zkrun.devices.cuda.elementwise import of_elements
-from zkrun.devices.cuda.fused_unit import FEW_OPERANDS, fused_of
-from zkrun.devices.cuda.launch import Kernel, Values, kernels, view
-from zkrun.devices.cuda.queue import Queue
-from zkrun.devices.cuda.rows import VIEW_BYTES, Given, Part, Step, Steps, size
+from zkrun.devices.cuda.functions.elementwise import of_elements
+from zkrun.devices.cuda.functions.launch import Kernel, Launch, Values, kernels, view
+from zkrun.devices.cuda.kernels.fused_unit import FEW_OPERANDS, fused_of
+from zkrun.devices.cuda.streams.queue import Queue
+from zkrun.devices.cuda.streams.rows import VIEW_BYTES, Given, Part, Step, Steps, size
 from zkrun.program.signature import Call
 from zkrun.program.types import length
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
-    from zkrun.devices.cuda.functions import Launch
 
 __all__ = ["fused_arith"]
 

@@ -1,0 +1,1 @@
+"""How functions go about their work: sizes, launches and scratch memory, known without a GPU."""

@@ -1,0 +1,1 @@
+"""Streams: how work reaches the GPU, when it has passed, and who is told."""
