@@ -43,15 +43,6 @@ __device__ __forceinline__ F sum_block(F value, ulonglong2* shared) {
 }
 
 template <class F>
-__device__ __forceinline__ void fill_tile_powers(const Evaluation<F>& job, F* powers) {
-  const uint32_t squarings = static_cast<uint32_t>(job.log_rows) + log_evaluation_threads;
-  fill_powers(powers, square_often(load(job.x), squarings), log_evaluation_threads);
-  for (uint32_t i = threadIdx.x; i <= evaluation_threads; i += evaluation_threads) {
-    store(job.powers + i, powers[i]);
-  }
-}
-
-template <class F>
 __device__ __forceinline__ void evaluate_tile(const Evaluation<F>& job, F* powers,
                                               ulonglong2* memory) {
   fill_powers(powers, load(job.x), log_evaluation_threads);
@@ -95,7 +86,8 @@ __global__ void __launch_bounds__(evaluation_threads) evaluate(const Evaluation<
   __shared__ ulonglong2 memory[2 * evaluation_threads];
   __shared__ F powers[evaluation_threads + 1];
   if (blockIdx.x == 0) {
-    fill_tile_powers(job, powers);
+    const uint32_t log_tile = static_cast<uint32_t>(job.log_rows) + log_evaluation_threads;
+    store_powers(job.powers, powers, job.x, log_tile, log_evaluation_threads);
   } else {
     evaluate_tile(job, powers, memory);
   }

@@ -30,4 +30,15 @@ __device__ __forceinline__ void fill_powers(F* table, const F& base, uint32_t lo
   __syncthreads();
 }
 
+// stored[i] = x^(i 2^log_step) for i <= 2^log_size, by way of a table in shared memory, by a block
+// as above. One warp squares: the others would only take turns with it.
+template <class F>
+__device__ __forceinline__ void store_powers(F* stored, F* table, const F* x, uint32_t log_step,
+                                             uint32_t log_size) {
+  F base = F::one();
+  if (threadIdx.x < 32) base = square_often(load(x), log_step);
+  fill_powers(table, base, log_size);
+  for (uint32_t i = threadIdx.x; i <= 1u << log_size; i += blockDim.x) store(stored + i, table[i]);
+}
+
 }  // namespace zkrun

@@ -247,12 +247,7 @@ __device__ __forceinline__ void make_powers(const Recurrence<F>& job, uint32_t w
                               : which == 1 ? log_run + log_tile_threads
                                            : log_run + log_tile_threads + log_group_tiles;
   const uint32_t log_count = which == 0 ? log_tile_threads : log_group_tiles;
-  F base = F::one();
-  if (threadIdx.x < 32) base = square_often(load(job.x), log_length);
-  fill_powers(powers, base, log_count);
-  for (uint32_t i = threadIdx.x; i <= 1u << log_count; i += tile_threads) {
-    store(job.powers + which * table_powers + i, powers[i]);
-  }
+  store_powers(job.powers + which * table_powers, powers, job.x, log_length, log_count);
   __syncthreads();
   if (threadIdx.x != 0) return;
   __threadfence();
