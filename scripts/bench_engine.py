@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import statistics
-import sys
 from time import perf_counter, perf_counter_ns
 from typing import Any
+
+import command_line
 
 import zkrun
 from zkrun.program.decode import decode
@@ -80,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command_line.run(main)

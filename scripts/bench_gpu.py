@@ -19,6 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import command_line
+from command_line import names, numbers
 from gpu_table import Result, Section, render
 
 from zkrun.algebra.curves import CURVES, Curve
@@ -35,14 +37,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", nargs="*", help=f"of {', '.join(WHAT)}; all, unless given")
-    parser.add_argument("--curves", default=",".join(CURVES))
-    parser.add_argument("--logs", default="16,18,20,22,24", help="log2 of the sizes")
+    parser.add_argument("--curves", type=names(CURVES), default=",".join(CURVES))
+    parser.add_argument(
+        "--logs", type=numbers(0, 27), default="16,18,20,22,24", help="log2 of the sizes"
+    )
     arguments = parser.parse_args()
     for each in arguments.what:
         if each not in WHAT:
             parser.error(f"there is no {each!r} to measure: {', '.join(WHAT)}")
-    curves = [CURVES[name] for name in arguments.curves.split(",")]
-    logs = [int(log) for log in arguments.logs.split(",")]
+    curves = [CURVES[name] for name in arguments.curves]
+    logs = arguments.logs
     gpus = [info for info in describe_devices() if info.kind == "cuda"]
     sections = []
     for what in arguments.what or WHAT:
@@ -103,4 +107,4 @@ def measured(title: str, measure: Measure, logs: Sequence[int]) -> Section:
 
 
 if __name__ == "__main__":
-    main()
+    command_line.run(main)

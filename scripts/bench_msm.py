@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+import command_line
 from cpu_bench import median, options
 
 from zkrun.algebra.curves import CURVES, Curve
@@ -26,12 +27,12 @@ from zkrun.devices.cpu import native_module
 def main() -> None:
     arguments = parse_arguments()
     print(f"{'':38}{'1 thread':>12}{'all':>12}   peer")
-    for curve_name in arguments.curves.split(","):
-        for log in map(int, arguments.logs.split(",")):
+    for curve_name in arguments.curves:
+        for log in arguments.logs:
             peers = peer_times(curve_name, arguments.group, log, arguments)
             for name, seconds in peers:
                 print(f"{name:38}{1e3 * seconds:12.2f}", flush=True)
-            for isa in arguments.isas.split(","):
+            for isa in arguments.isas:
                 module = native_module.load(isa)
                 one, many = own_times(module, CURVES[curve_name], arguments.group, log, arguments)
                 ratios = ", ".join(f"{seconds / one:.2f}" for _, seconds in peers)
@@ -137,4 +138,4 @@ def peer_times(
 
 
 if __name__ == "__main__":
-    main()
+    command_line.run(main)

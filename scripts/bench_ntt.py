@@ -18,6 +18,7 @@ import statistics
 import sys
 from types import ModuleType
 
+import command_line
 from cpu_bench import median, options
 
 from zkrun.algebra.curves import CURVES, Curve
@@ -29,12 +30,12 @@ BUTTERFLIES_PER_ELEMENT = 10  # of a transform of 2^20 elements
 def main() -> None:
     arguments = parse_arguments()
     print(f"{'':30}{'1 thread':>10}{'all':>10}{'inverse':>10}{'coset':>10}{'ratio':>8}{'ns':>7}")
-    for curve_name in arguments.curves.split(","):
+    for curve_name in arguments.curves:
         curve = CURVES[curve_name]
-        for log in map(int, arguments.logs.split(",")):
+        for log in arguments.logs:
             if arguments.peers:
                 print_row(f"{curve_name} 2^{log} zksnake", [peer_time(curve, log, arguments)])
-            for isa in arguments.isas.split(","):
+            for isa in arguments.isas:
                 module = native_module.load(isa)
                 times = own_times(module, curve, log, arguments)
                 rate = multiplication_time(module, curve)
@@ -99,4 +100,4 @@ def peer_time(curve: Curve, log: int, arguments: argparse.Namespace) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    command_line.run(main)

@@ -17,6 +17,8 @@ import sys
 import time
 from typing import Any
 
+import command_line
+
 from zkrun.analysis import analyse
 from zkrun.program.decode import decode
 
@@ -127,4 +129,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command_line.run(main)

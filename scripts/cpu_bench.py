@@ -9,6 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from command_line import names, number, numbers
+
 from zkrun.algebra.curves import CURVES
 from zkrun.devices.cpu import native_module
 
@@ -16,10 +18,14 @@ from zkrun.devices.cpu import native_module
 def options(description: str, logs: str, repeats: int) -> argparse.ArgumentParser:
     """A parser that knows --isas, --curves, --logs and --repeats, lists with commas."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--isas", default=",".join(reversed(native_module.supported_isas())))
-    parser.add_argument("--curves", default=",".join(CURVES))
-    parser.add_argument("--logs", default=logs, help="log2 of the sizes")
-    parser.add_argument("--repeats", type=int, default=repeats)
+    parser.add_argument(
+        "--isas",
+        type=names(native_module.supported_isas()),
+        default=",".join(reversed(native_module.supported_isas())),
+    )
+    parser.add_argument("--curves", type=names(CURVES), default=",".join(CURVES))
+    parser.add_argument("--logs", type=numbers(0, 26), default=logs, help="log2 of the sizes")
+    parser.add_argument("--repeats", type=number(1, 1000), default=repeats)
     return parser
 
 

@@ -23,6 +23,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import command_line
+
 from zkrun.algebra.curves import BLS12_381
 
 N = 4096
@@ -493,7 +495,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except OSError as error:
-        sys.exit(f"eip4844: {error.filename}: {error.strerror}")
+    command_line.run(main)

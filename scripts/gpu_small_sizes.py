@@ -18,6 +18,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import command_line
+from command_line import names, numbers
+
 import zkrun
 from zkrun.algebra.curves import CURVES, Curve
 from zkrun.devices.cuda.plans import permute as permute_plan
@@ -138,13 +141,13 @@ def program(curve: Curve, group: str, n: int) -> Program:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Runs every function of the GPU in small sizes.")
-    parser.add_argument("--sizes", default="1,8,64,300")
-    parser.add_argument("--curves", default=",".join(CURVES))
+    parser.add_argument("--sizes", type=numbers(1, 1 << 20), default="1,8,64,300")
+    parser.add_argument("--curves", type=names(CURVES), default=",".join(CURVES))
     arguments = parser.parse_args()
     permute_plan.BUCKETED_ROWS, permute_plan.BUCKET_ROWS = 128, 64
     wrong = 0
-    for name in arguments.curves.split(","):
-        for n in map(int, arguments.sizes.split(",")):
+    for name in arguments.curves:
+        for n in arguments.sizes:
             for group in ("g1", "g2"):
                 document = program(CURVES[name], group, n)
                 here, there = (
@@ -158,4 +161,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command_line.run(main)

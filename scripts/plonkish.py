@@ -13,13 +13,13 @@ n with p(ω^i) = v[i], so that p(ω^j·X) is the column j rows up.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from operator import mul
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+import command_line
 from plonkish_circuit import ADVICE, FIXED, LEAST_K, PERMUTED, PUBLIC, ROWS, Circuit
 from plonkish_files import write_files
 
@@ -34,7 +34,7 @@ from zkrun.compiler.type2.author import (
 )
 from zkrun.compiler.type2.codec import save_graph
 from zkrun.compiler.type2.graph import Graph
-from zkrun.errors import ZkrunError
+from zkrun.errors import UsageError
 from zkrun.program.types import PointArray
 
 EXTENSION = 4
@@ -282,6 +282,9 @@ def horner(values: Sequence[Polynomial], s: ScalarValue) -> Polynomial:
 
 def build(circuit: Circuit, folder: Path, seed: int) -> tuple[Path, list[Path]]:
     """Writes everything; the paths of the graph and of its inputs."""
+    most = CURVES[circuit.curve].scalar.two_adicity - EXTENSION.bit_length() + 1
+    if not LEAST_K <= circuit.k <= most:
+        raise UsageError(f"--k is between {LEAST_K} and {most}")
     inputs = write_files(circuit, folder, seed)
     path = folder / "plonkish.graph"
     save_graph(prover(circuit, folder), path)
@@ -299,9 +302,6 @@ def main() -> None:
     command.add_argument("--seed", type=int, default=0, help="chooses the witness (default 0)")
     command.add_argument("--out", type=Path, required=True, help="the folder to write to")
     args = parser.parse_args()
-    most = CURVES[args.curve].scalar.two_adicity - EXTENSION.bit_length() + 1
-    if not LEAST_K <= args.k <= most:
-        parser.error(f"--k is between {LEAST_K} and {most}")
     graph, inputs = build(Circuit(args.curve, args.k), args.out, args.seed)
     program = graph.with_name("plonkish.program")
     print(f"zkrun compile {graph} -o {program} --memory gpu:0=2GiB --explain")
@@ -309,9 +309,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except ZkrunError as error:
-        sys.exit(f"plonkish: {error}")
-    except OSError as error:
-        sys.exit(f"plonkish: {error.filename}: {error.strerror}")
+    command_line.run(main)

@@ -11,12 +11,14 @@ proof as multiples of the first. It fails if a proof differs or a peak is above 
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import command_line
+from command_line import number
 from plonkish import build
 from plonkish_circuit import Circuit
 
@@ -24,7 +26,7 @@ import zkrun
 from zkrun.compiler.compile import Machine, compile_graph
 from zkrun.compiler.type2.codec import load_graph
 from zkrun.compiler.type2.graph import Graph
-from zkrun.errors import ZkrunError
+from zkrun.errors import Mismatch, ResourceLimit
 from zkrun.report.text import duration, size
 
 SEED = 1
@@ -50,16 +52,27 @@ def run(graph: Graph, inputs: dict[str, Path], most: int | None, options: zkrun.
     return Run(compiled.peak["gpu:0"], peak, time, str(outcome.result.values))
 
 
+def ratios(text: str) -> list[float]:
+    """Positive numbers between commas."""
+    found = [float(part) for part in text.split(",")]
+    if not all(0 < one < math.inf for one in found):
+        raise ValueError
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--k", type=int, default=18, help="2^k rows (default 18)")
-    parser.add_argument("--shares", default="1,0.5,0.25,0.125", help="of the peak without a limit")
-    parser.add_argument("--iterations", type=int, default=15, help="proofs that are timed")
+    parser.add_argument(
+        "--shares", type=ratios, default="1,0.5,0.25,0.125", help="of the peak without a limit"
+    )
+    parser.add_argument(
+        "--iterations", type=number(1, 1000), default=15, help="proofs that are timed"
+    )
     parser.add_argument("--gpu", choices=("real", "virtual"), default="real")
     arguments = parser.parse_args()
-    shares = [float(share) for share in arguments.shares.split(",")]
     options = zkrun.Options(
         gpu=arguments.gpu, seed=SEED, warmup=WARMUP, iterations=arguments.iterations
     )
@@ -70,7 +83,7 @@ def main() -> None:
         free = run(graph, inputs, None, options)
         print(f"{'memory':>8}{'budget':>12}{'peak':>12}{'a proof':>12}{'times':>8}")
         print(f"{'no limit':>8}{'':12}{size(free.peak):>12}{duration(free.time):>12}", flush=True)
-        for share in shares:
+        for share in arguments.shares:
             budget = int(share * free.planned)
             one = run(graph, inputs, budget, options)
             print(
@@ -79,13 +92,10 @@ def main() -> None:
                 flush=True,
             )
             if one.proof != free.proof:
-                sys.exit("plonkish_budgets: another proof than without a limit")
+                raise Mismatch("another proof than without a limit")
             if one.peak > budget:
-                sys.exit(f"plonkish_budgets: {one.peak} bytes were held, and {budget} may be")
+                raise ResourceLimit(f"{one.peak} bytes were held, and {budget} may be")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except ZkrunError as error:
-        sys.exit(f"plonkish_budgets: {error}")
+    command_line.run(main)

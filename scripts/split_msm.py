@@ -14,18 +14,20 @@ from __future__ import annotations
 import argparse
 import ctypes
 import statistics
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import command_line
 import numpy
+from command_line import number
 from drafts import Draft, Json
 
 import zkrun
 from zkrun.algebra.curves import BN254
 from zkrun.devices.cpu.native_module import native
+from zkrun.errors import UsageError
 from zkrun.report.summary import summarise
 from zkrun.report.text import duration
 from zkrun.runtime.trace import last_trace_path
@@ -34,6 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILE = "bases.bin"
 DIFFERENT = 1 << 16  # bases; more than that repeat
 LEAST = 1.8
+MOST_LOG = 30
 POINT: Json = {"kind": "Point"}
 SCALAR_BYTES, POINT_BYTES = 32, 64
 
@@ -43,7 +46,7 @@ def program(count: int, gpus: Sequence[str]) -> Draft:
     draft = Draft("split_msm", "bn254")
     share = count // len(gpus)
     if share * len(gpus) != count:
-        raise SystemExit(f"split_msm: {count} points do not divide among {len(gpus)} GPUs")
+        raise UsageError(f"{count} points do not divide among {len(gpus)} GPUs")
     scalars = draft.input("Host", "scalars", {"kind": "ScalarArray", "len": count})
     ones: Json = {"kind": "ScalarArray", "len": len(gpus)}
     weights = draft.constant("Host", "ones", ones, "cpu", {"values": [1] * len(gpus)})
@@ -161,13 +164,13 @@ def main() -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("build", help="write the program and its bases")
-    command.add_argument("--log", type=int, default=10, help="2^this points")
-    command.add_argument("--gpus", type=int, default=2)
+    command.add_argument("--log", type=number(0, MOST_LOG), default=10, help="2^this points")
+    command.add_argument("--gpus", type=number(1, 64), default=2)
     command.add_argument("--out", type=Path, default=ROOT / "programs" / "split_msm")
     command = commands.add_parser("measure", help="run it on one GPU and over several")
-    command.add_argument("--log", type=int, default=24, help="2^this points")
-    command.add_argument("--gpus", type=int, default=2)
-    command.add_argument("--iterations", type=int, default=7)
+    command.add_argument("--log", type=number(0, MOST_LOG), default=24, help="2^this points")
+    command.add_argument("--gpus", type=number(1, 64), default=2)
+    command.add_argument("--iterations", type=number(1, 1000), default=7)
     command.add_argument("--gpu", choices=("real", "virtual"), default="real")
     args = parser.parse_args()
     if args.command == "build":
@@ -178,4 +181,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command_line.run(main)

@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import command_line
 import numpy
+from command_line import number
 from drafts import Draft, Json
 
 import zkrun
@@ -166,20 +167,24 @@ def main() -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("build", help="write the program")
-    command.add_argument("--log-column", type=int, default=10, help="2^this elements a column")
-    command.add_argument("--columns", type=int, default=12)
-    command.add_argument("--places", type=int, default=3, help="columns that the GPU holds")
+    command.add_argument(
+        "--log-column", type=number(0, 28), default=10, help="2^this elements a column"
+    )
+    command.add_argument("--columns", type=number(0, 1 << 16), default=12)
+    command.add_argument(
+        "--places", type=number(1, 1 << 16), default=3, help="columns that the GPU holds"
+    )
     command.add_argument("--out", type=Path, default=ROOT / "programs" / "stream_array")
     command = commands.add_parser("measure", help="run it, and each track alone")
     text = "2^this elements a column"
-    command.add_argument("--log-column", type=int, default=LOG_COLUMN, help=text)
-    command.add_argument("--columns", type=int, default=COLUMNS)
-    command.add_argument("--places", type=int, default=PLACES, help="columns that the GPU holds")
-    command.add_argument("--iterations", type=int, default=ITERATIONS)
+    command.add_argument("--log-column", type=number(0, 28), default=LOG_COLUMN, help=text)
+    command.add_argument("--columns", type=number(0, 1 << 16), default=COLUMNS)
+    command.add_argument(
+        "--places", type=number(1, 1 << 16), default=PLACES, help="columns that the GPU holds"
+    )
+    command.add_argument("--iterations", type=number(1, 1000), default=ITERATIONS)
     command.add_argument("--gpu", choices=("real", "virtual"), default="real")
     args = parser.parse_args()
-    if min(args.log_column, args.columns) < 0 or args.places < 1:
-        parser.error("columns have 2^0 elements at least, and the GPU holds one column at least")
     if args.command == "build":
         print(program(args.log_column, args.columns, args.places).write(args.out))
         return 0
@@ -188,4 +193,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command_line.run(main)

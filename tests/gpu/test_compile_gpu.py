@@ -1,6 +1,6 @@
 """Kernels on disk: compiled once, in parallel, and found again; broken ones are replaced."""
 
-import importlib.util
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from zkrun.program.signature import Call
 pytestmark = pytest.mark.gpu
 assert gpu_values.HAS_GPU
 
-SMALL_SIZES = Path(__file__).resolve().parents[2] / "scripts" / "gpu_small_sizes.py"
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 UNITS = (elementwise_unit(BN254), permutation_unit(BN254), msm_units(BN254, "g1")[0])
 
 
@@ -78,12 +78,8 @@ def test_a_folder_that_takes_nothing_keeps_nobody_from_running(
 def test_a_cold_run_compiles_what_it_uses_before_it_binds(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = importlib.util.spec_from_file_location("gpu_small_sizes", SMALL_SIZES)
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    document = script.program(BN254, "g1", 64)
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    document = importlib.import_module("gpu_small_sizes").program(BN254, "g1", 64)
     built: list[str] = []
     late: list[str] = []
     told: list[str] = []

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import ckzg
 import pytest
 import yaml
+from scripts_of_programs import SCRIPTS, load_script
 
 import zkrun
 from zkrun.algebra.curves import BLS12_381
@@ -22,21 +21,11 @@ from zkrun.program.document import Program
 
 R = BLS12_381.r
 N = 4096
-SCRIPT = Path(__file__).parents[2] / "scripts" / "eip4844.py"
 VECTORS = os.environ.get("ZKRUN_KZG_VECTORS")
 """A folder with the test vectors of the consensus specifications, where there is one."""
 
 
-def load_script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("eip4844", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-eip4844 = load_script()
+eip4844 = load_script("eip4844")
 
 
 @pytest.fixture(scope="session")
@@ -205,5 +194,5 @@ def test_vectors_of_the_consensus_specifications(programs: tuple[Program, Progra
 
 def test_committed_programs_are_what_the_script_writes(tmp_path: Path) -> None:
     for path in eip4844.build(eip4844.default_setup(), tmp_path, "gpu:0"):
-        committed = SCRIPT.parents[1] / "programs" / path.parent.name / path.name
-        assert committed.read_text() == path.read_text(), f"run {SCRIPT.name} build"
+        committed = SCRIPTS.parent / "programs" / path.parent.name / path.name
+        assert committed.read_text() == path.read_text(), "run eip4844.py build"

@@ -12,6 +12,7 @@ from scripts_of_programs import SCRIPTS, load_script, real_gpus
 
 import zkrun
 from zkrun.algebra.curves import BN254
+from zkrun.errors import UsageError
 from zkrun.program.document import Program
 
 R = BN254.r
@@ -105,5 +106,5 @@ def test_the_program_that_is_kept_is_the_one_that_is_built(
 
 
 def test_points_that_do_not_divide_are_refused(script: ModuleType) -> None:
-    with pytest.raises(SystemExit, match="3 points do not divide among 2 GPUs"):
+    with pytest.raises(UsageError, match="3 points do not divide among 2 GPUs"):
         script.program(3, ["gpu:0", "gpu:1"])

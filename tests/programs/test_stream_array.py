@@ -125,14 +125,14 @@ def test_measure_compares_the_tracks_with_the_whole(tmp_path: Path) -> None:
     assert lines[5].endswith(" times the slowest track alone (at most 1.1)")
 
 
-@pytest.mark.parametrize("sizes", ["--places 0", "--columns -1", "--log-column -1"])
-def test_sizes_that_make_no_program(tmp_path: Path, sizes: str) -> None:
-    command = [sys.executable, str(SCRIPTS / "stream_array.py"), "build", *sizes.split()]
+@pytest.mark.parametrize("size", ["--places 0", "--columns -1", "--log-column -1"])
+def test_sizes_that_make_no_program(tmp_path: Path, size: str) -> None:
+    command = [sys.executable, str(SCRIPTS / "stream_array.py"), "build", *size.split()]
     command += ["--out", str(tmp_path / "out")]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=environment(tmp_path)
     )
     assert done.returncode == 2
-    assert "one column at least" in done.stderr
+    assert f"argument {': '.join(size.split())} is not between" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
