@@ -298,3 +298,8 @@ def test_values_survive_while_others_come_and_go(device: Device) -> None:
         device.free(device.allocate(n, None))
     for data in kept:
         assert host.integers(data, BN254) == values
+
+
+def test_bytes_as_people_read_them() -> None:
+    texts = [bytes_text(nbytes) for nbytes in (0, 1, 1023, 1024, 3 << 29, 1 << 90)]
+    assert texts == ["0 bytes", "1 byte", "1023 bytes", "1.00 KiB", "1.50 GiB", "1.07e+09 EiB"]

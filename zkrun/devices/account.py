@@ -96,7 +96,7 @@ class Account:
 def bytes_text(nbytes: int) -> str:
     """A number of bytes for people: `1.50 GiB`."""
     if nbytes < 1024:
-        return f"{nbytes} bytes"
+        return f"{nbytes} byte{'' if nbytes == 1 else 's'}"
     power = min((nbytes.bit_length() - 1) // 10, 6)
     value = nbytes / 1024**power
     unit = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")[power - 1]
