@@ -65,3 +65,18 @@ def test_what_cannot_be(command: str, says: str, tmp_path: Path) -> None:
     assert code == 2
     assert says in line
     assert not list(tmp_path.glob("**/*.*")), "something was written"
+
+
+def test_all_that_needs_a_gpu_ends_without_one(tmp_path: Path) -> None:
+    """With the package that is installed, not the tree, which has no extensions."""
+    if real_gpus():
+        pytest.skip("there is a GPU")
+    done = subprocess.run(
+        [SCRIPTS / "test_gpu", "--quick"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**environment(tmp_path), "PYTHON": sys.executable},
+    )
+    assert done.returncode == 4
+    assert done.stderr.startswith("error: there is no GPU whose kernels could be compiled")
