@@ -15,7 +15,6 @@ import ctypes
 import os
 import secrets
 import statistics
-import sys
 from types import ModuleType
 
 import command_line
@@ -23,6 +22,7 @@ from cpu_bench import median, options
 
 from zkrun.algebra.curves import CURVES, Curve
 from zkrun.devices.cpu import native_module
+from zkrun.errors import UsageError
 
 BUTTERFLIES_PER_ELEMENT = 10  # of a transform of 2^20 elements
 
@@ -93,7 +93,7 @@ def peer_time(curve: Curve, log: int, arguments: argparse.Namespace) -> float:
     try:
         from zksnake import _algebra
     except ImportError:
-        sys.exit("--peers needs the zksnake package: pip install zksnake")
+        raise UsageError("--peers needs the zksnake package: pip install zksnake") from None
     polynomial = getattr(_algebra, f"polynomial_{curve.name}")
     values = [secrets.randbelow(curve.r) for _ in range(1 << log)]
     return median(min(3, arguments.repeats), lambda: polynomial.fft(values, 1 << log))

@@ -11,6 +11,7 @@ other. The time to decode the document stands beside it.
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import sys
@@ -18,6 +19,7 @@ import time
 from typing import Any
 
 import command_line
+from command_line import number
 
 from zkrun.analysis import analyse
 from zkrun.program.decode import decode
@@ -112,7 +114,11 @@ def program(count: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    for count in map(int, sys.argv[1:] or ("100000", "1000000")):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("counts", nargs="*", type=number(1, 1 << 30), default=[100_000, 1_000_000])
+    for count in parser.parse_args().counts:
         document = json.dumps(program(count)).encode()
         started = time.process_time()
         decoded = decode(document, None)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from zkrun.errors import ResourceLimit, UsageError, ZkrunError
+from zkrun.errors import Interrupted, ResourceLimit, UsageError, ZkrunError
 
 __all__ = ["names", "number", "numbers", "run"]
 
@@ -20,11 +20,12 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except ZkrunError as error:
         text, code = str(error), error.exit_code
     except OSError as error:
-        text, code = f"{error.filename}: {error.strerror}", UsageError.exit_code
+        where = f"{error.filename}: " if error.filename else ""  # a pipe that was closed has none
+        text, code = f"{where}{error.strerror}", UsageError.exit_code
     except MemoryError:
         text, code = "the host's memory is exhausted", ResourceLimit.exit_code
     except KeyboardInterrupt:
-        text, code = "interrupted", 130
+        text, code = "interrupted", Interrupted.exit_code
     print(f"{Path(sys.argv[0]).stem}: {text}", file=sys.stderr)
     sys.exit(code)
 

@@ -36,7 +36,6 @@ ROOT = Path(__file__).resolve().parent.parent
 FILE = "bases.bin"
 DIFFERENT = 1 << 16  # bases; more than that repeat
 LEAST = 1.8
-MOST_LOG = 30
 POINT: Json = {"kind": "Point"}
 SCALAR_BYTES, POINT_BYTES = 32, 64
 
@@ -158,18 +157,22 @@ def measure(count: int, gpus: int, iterations: int, gpu: Literal["real", "virtua
     return equal and faster >= LEAST
 
 
+def add_sizes(command: argparse.ArgumentParser, log: int) -> None:
+    """The options for how many points and GPUs there are, 2^log and two unless given."""
+    command.add_argument("--log", type=number(0, 30), default=log, help="2^this points")
+    command.add_argument("--gpus", type=number(1, 64), default=2)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("build", help="write the program and its bases")
-    command.add_argument("--log", type=number(0, MOST_LOG), default=10, help="2^this points")
-    command.add_argument("--gpus", type=number(1, 64), default=2)
+    add_sizes(command, 10)
     command.add_argument("--out", type=Path, default=ROOT / "programs" / "split_msm")
     command = commands.add_parser("measure", help="run it on one GPU and over several")
-    command.add_argument("--log", type=number(0, MOST_LOG), default=24, help="2^this points")
-    command.add_argument("--gpus", type=number(1, 64), default=2)
+    add_sizes(command, 24)
     command.add_argument("--iterations", type=number(1, 1000), default=7)
     command.add_argument("--gpu", choices=("real", "virtual"), default="real")
     args = parser.parse_args()

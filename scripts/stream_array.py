@@ -161,27 +161,25 @@ def measure(
     return ratio <= MOST
 
 
+def add_sizes(command: argparse.ArgumentParser, log_column: int, columns: int, places: int) -> None:
+    """The options for the sizes of the program, with what they are unless given."""
+    text = "2^this elements a column"
+    command.add_argument("--log-column", type=number(0, 28), default=log_column, help=text)
+    command.add_argument("--columns", type=number(0, 1 << 16), default=columns)
+    text = "columns that the GPU holds"
+    command.add_argument("--places", type=number(1, 1 << 16), default=places, help=text)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("build", help="write the program")
-    command.add_argument(
-        "--log-column", type=number(0, 28), default=10, help="2^this elements a column"
-    )
-    command.add_argument("--columns", type=number(0, 1 << 16), default=12)
-    command.add_argument(
-        "--places", type=number(1, 1 << 16), default=3, help="columns that the GPU holds"
-    )
+    add_sizes(command, 10, 12, 3)
     command.add_argument("--out", type=Path, default=ROOT / "programs" / "stream_array")
     command = commands.add_parser("measure", help="run it, and each track alone")
-    text = "2^this elements a column"
-    command.add_argument("--log-column", type=number(0, 28), default=LOG_COLUMN, help=text)
-    command.add_argument("--columns", type=number(0, 1 << 16), default=COLUMNS)
-    command.add_argument(
-        "--places", type=number(1, 1 << 16), default=PLACES, help="columns that the GPU holds"
-    )
+    add_sizes(command, LOG_COLUMN, COLUMNS, PLACES)
     command.add_argument("--iterations", type=number(1, 1000), default=ITERATIONS)
     command.add_argument("--gpu", choices=("real", "virtual"), default="real")
     args = parser.parse_args()

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from zkrun.devices.registry import describe_devices
 
-__all__ = ["SCRIPTS", "environment", "load_script", "real_gpus"]
+__all__ = ["SCRIPTS", "environment", "load_script", "real_gpus", "without_gpus"]
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -27,6 +27,11 @@ def load_script(name: str) -> ModuleType:
 def environment(state: Path) -> dict[str, str]:
     """That of a process which keeps its traces in a folder."""
     return {**os.environ, "XDG_STATE_HOME": str(state)}
+
+
+def without_gpus(state: Path) -> dict[str, str]:
+    """The same of one that finds no real GPU, also where there is one."""
+    return {**environment(state), "CUDA_VISIBLE_DEVICES": ""}
 
 
 def real_gpus() -> int:

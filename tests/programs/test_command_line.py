@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from scripts_of_programs import SCRIPTS, environment, real_gpus
+from scripts_of_programs import SCRIPTS, without_gpus
 
 
 def ended(command: str, folder: Path) -> tuple[int, str]:
@@ -18,7 +18,7 @@ def ended(command: str, folder: Path) -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=False,
-        env=environment(folder),
+        env=without_gpus(folder),
         cwd=folder,
     )
     assert "Traceback" not in done.stderr
@@ -35,8 +35,6 @@ def ended(command: str, folder: Path) -> tuple[int, str]:
     ],
 )
 def test_without_a_gpu(command: str, tmp_path: Path) -> None:
-    if real_gpus():
-        pytest.skip("there is a GPU")
     code, line = ended(command, tmp_path)
     assert code == 4
     assert line.startswith(f"{command.split()[0]}: gpu:0: this machine has no such device")
@@ -56,6 +54,7 @@ def test_without_a_gpu(command: str, tmp_path: Path) -> None:
         ("bench_gpu --logs 16,,18", "argument --logs: '' is not a whole number"),
         ("bench_ntt --isas none", "argument --isas: 'none' is none of"),
         ("gpu_small_sizes --sizes 0", "argument --sizes: 0 is not between 1 and"),
+        ("bench_validate many", "argument counts: 'many' is not a whole number"),
         ("eip4844 blob absent --output blob.bin", "eip4844: absent: No such file or directory"),
         ("stream_array build --out /dev/null/x", "stream_array: /dev/null/x: Not a directory"),
     ],
@@ -69,14 +68,12 @@ def test_what_cannot_be(command: str, says: str, tmp_path: Path) -> None:
 
 def test_all_that_needs_a_gpu_ends_without_one(tmp_path: Path) -> None:
     """With the package that is installed, not the tree, which has no extensions."""
-    if real_gpus():
-        pytest.skip("there is a GPU")
     done = subprocess.run(
         [SCRIPTS / "test_gpu", "--quick"],
         capture_output=True,
         text=True,
         check=False,
-        env={**environment(tmp_path), "PYTHON": sys.executable},
+        env={**without_gpus(tmp_path), "PYTHON": sys.executable},
     )
     assert done.returncode == 4
     assert done.stderr.startswith("error: there is no GPU whose kernels could be compiled")

@@ -12,11 +12,10 @@ from typing import Any
 import ckzg
 import pytest
 import yaml
-from scripts_of_programs import SCRIPTS, load_script
+from scripts_of_programs import SCRIPTS, load_script, real_gpus
 
 import zkrun
 from zkrun.algebra.curves import BLS12_381
-from zkrun.devices.registry import describe_devices
 from zkrun.program.document import Program
 
 R = BLS12_381.r
@@ -101,7 +100,7 @@ def test_equal_to_ckzg(
 def test_equal_to_ckzg_on_a_real_gpu(
     programs: tuple[Program, Program], trusted_setup: Any, name: str, blob: list[int]
 ) -> None:
-    if all(info.name != "gpu:0" for info in describe_devices()):
+    if not real_gpus():
         pytest.skip("needs an NVIDIA GPU and CuPy")
     check_equal(programs, trusted_setup, name, blob, zkrun.Options(gpu="real"))
 

@@ -7,7 +7,7 @@ order r. Scalars are in Montgomery form, results affine points in the memory ima
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +19,7 @@ from zkrun.devices.base import Value
 from zkrun.devices.cuda.functions.kept import kept_memory
 from zkrun.devices.cuda.functions.launch import (
     Kernel,
+    Launch,
     address_of,
     clear_words,
     kernels,
@@ -84,9 +85,7 @@ class DeviceArray(Protocol):
     def length(self) -> int: ...
 
 
-def msm(
-    call: Call, device: CudaDevice
-) -> Callable[[Queue, Sequence[Value], Sequence[Value]], None]:
+def msm(call: Call, device: CudaDevice) -> Launch:
     """The function `msm` of a program: (results; bases, scalar vectors)."""
     points = call.immutable[0]
     assert isinstance(points, PointArray)
