@@ -62,7 +62,7 @@ class Setting:
 
     def kernel(self, work: Callable[[], object] = lambda: None) -> Callable[[], None]:
         """What queues a kernel that does this."""
-        return lambda: self.driver.launch(self.current.queue.handle, lambda: (work(), None)[1])
+        return lambda: self.driver.launch(self.current.here.queue.handle, lambda: (work(), None)[1])
 
     def checked(
         self, fails: Callable[[], bool], work: Callable[[], object] = lambda: None
@@ -70,7 +70,7 @@ class Setting:
         """The same for one that fails if `fails` says so when it runs."""
 
         def launch() -> None:
-            queue = self.current.queue
+            queue = self.current.here.queue
             number, address = queue.failure_word()
 
             def run() -> None:
@@ -88,7 +88,7 @@ class Setting:
         from cupy.cuda import runtime
 
         def launch() -> None:
-            queue = self.current.queue
+            queue = self.current.here.queue
             runtime.memsetAsync(queue.scratch(nbytes), 0, nbytes, queue.handle)
 
         return launch
@@ -99,10 +99,10 @@ class Setting:
         from cupy.cuda import runtime
 
         def launch() -> None:
-            if not self.current.queue.may_block:
+            if not self.current.here.queue.may_block:
                 raise self.must_block
-            self.driver.launch(self.current.queue.handle, lambda: None)
-            runtime.streamSynchronize(self.current.queue.handle)
+            self.driver.launch(self.current.here.queue.handle, lambda: None)
+            runtime.streamSynchronize(self.current.here.queue.handle)
             work()
 
         return launch

@@ -114,7 +114,7 @@ def test_streams_of_threads_run_what_they_were_given_in_order(seed: int) -> None
 
         def chain(name: int) -> None:
             """Work that is captured, and comes again as a graph."""
-            queue = setting.current.queue
+            queue = setting.current.here.queue
             all_steps[4].queue_on(queue, (name, 1, 2))
             single.queue_on(queue, (name, 3))
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 
+from zkrun.devices.base import Value
 from zkrun.program import instructions as op
 from zkrun.runtime.linker import CallTypes, Linker
 from zkrun.runtime.state import Step
@@ -16,20 +19,40 @@ def func_call(linker: Linker, at: int, it: op.FuncCall, types: CallTypes) -> Ste
     slots = linker.run.slots
     call, function = linker.function(it.func_id, types)
     linker.calls[at] = call
-    mutable = [linker.slot(variable) for variable in it.arg_mut]
-    immutable = [linker.slot(variable) for variable in it.arg]
+    mutable = _getter([linker.slot(variable) for variable in it.arg_mut])
     if types[0] == "cpu":
+        immutable = _getter([linker.slot(variable) for variable in it.arg])
 
         def step() -> None:
-            function([slots[i] for i in mutable], [slots[i] for i in immutable])
+            function(mutable(slots), immutable(slots))
 
         return step
 
-    immutable.pop()
-    submit = linker.submitter(at, it.arg[-1])
+    immutable = _getter([linker.slot(variable) for variable in it.arg[:-1]])
+    chain = linker.chains.get(at)
+    if chain is not None:
+        add = chain.add
+
+        def step_chained() -> None:
+            outs, ins = mutable(slots), immutable(slots)
+            add(at, partial(function, outs, ins), (*outs, *ins))
+
+        return step_chained
+
+    queue = linker.slot(it.arg[-1])
+    named = linker.named(at, function)
 
     def step_queued() -> None:
-        outs, ins = [slots[i] for i in mutable], [slots[i] for i in immutable]
-        submit(partial(function, outs, ins), outs + ins)
+        slots[queue].run(at, partial(named, mutable(slots), immutable(slots)))
 
     return step_queued
+
+
+def _getter(indices: Sequence[int]) -> Callable[[Sequence[Value]], tuple[Value, ...]]:
+    """What takes these items of a list, in the least time."""
+    if len(indices) > 1:
+        return itemgetter(*indices)
+    if not indices:
+        return lambda slots: ()
+    (only,) = indices
+    return lambda slots: (slots[only],)

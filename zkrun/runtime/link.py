@@ -14,7 +14,6 @@ from typing import Any
 from zkrun.errors import Where
 from zkrun.runtime.holders import holders
 from zkrun.runtime.linker import CallTypes, Linker
-from zkrun.runtime.ranges import in_range
 from zkrun.runtime.state import Body
 from zkrun.runtime.steps import STEPS
 
@@ -49,9 +48,7 @@ def link(linker: Linker, types: Mapping[int, CallTypes]) -> None:
                 step = STEPS[op](linker, position, instruction)
             if run.sanitizer is not None:
                 step = run.sanitizer.step(linker, body, position, instruction, step)
-            if linker.ranges is not None:
-                step = in_range(linker.ranges, linker.names[position], step)
-            steps.append(step)
+            steps.append(linker.named(position, step))
             position += 1
             if op == "Fork":
                 inner = linker.body(instruction.new_thread)

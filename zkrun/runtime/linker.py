@@ -6,6 +6,7 @@ Each is resolved once, however many instructions name it; the steps are closures
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import ParamSpec
 
 from zkrun.algebra.curves import Curve
 from zkrun.devices.base import Data, Device, Event, Function, Ranges, Value, Work
@@ -19,6 +20,8 @@ from zkrun.runtime.ranges import in_range, name_of
 from zkrun.runtime.state import Body, Run
 
 __all__ = ["CallTypes", "Linker", "Submit"]
+
+P = ParamSpec("P")
 
 CallTypes = tuple[str, tuple[Typ, ...], tuple[Typ, ...]]
 """What a FuncCall will see: its device, the types of `arg_mut`, and of `arg` without the stream."""
@@ -91,10 +94,11 @@ class Linker:
         if chain is not None:
             add = chain.add
             return lambda work, operands: add(at, work, operands)
-        if self.ranges is not None:
-            ranges, name = self.ranges, self.names[at]
-            return lambda work, operands: slots[queue].run(at, in_range(ranges, name, work))
-        return lambda work, operands: slots[queue].run(at, work)
+        return lambda work, operands: slots[queue].run(at, self.named(at, work))
+
+    def named(self, at: int, work: Callable[P, None]) -> Callable[P, None]:
+        """The work of instruction `at`, which a profiler that listens is told the name of."""
+        return work if self.ranges is None else in_range(self.ranges, self.names[at], work)
 
     def function(self, func_id: int, types: CallTypes) -> tuple[Call, Function]:
         """The implementation of a function for these types, on their device."""

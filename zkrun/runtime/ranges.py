@@ -6,6 +6,7 @@ Where none is, nothing here is called.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ParamSpec
 
 from zkrun.devices.base import Ranges
 from zkrun.program.document import Program
@@ -13,6 +14,8 @@ from zkrun.program.instructions import FuncCall, Instruction
 from zkrun.program.text import printable
 
 __all__ = ["in_range", "name_of"]
+
+P = ParamSpec("P")
 
 _DEVICES = ("src_device", "dst_device", "device", "slave")
 
@@ -25,14 +28,14 @@ def name_of(program: Program, it: Instruction) -> str:
     return " ".join((it.op, *dict.fromkeys(devices)))
 
 
-def in_range(ranges: Ranges, name: str, work: Callable[[], None]) -> Callable[[], None]:
+def in_range(ranges: Ranges, name: str, work: Callable[P, None]) -> Callable[P, None]:
     """The work with a range around it, on the thread that calls it."""
     begin, end = ranges
 
-    def named() -> None:
+    def named(*arguments: P.args, **options: P.kwargs) -> None:
         begin(name)
         try:
-            work()
+            work(*arguments, **options)
         finally:
             end()
 

@@ -91,9 +91,10 @@ class CudaDevice(Device):
 
         A new thread has GPU 0 without its context, which the driver's own calls need.
         """
-        if current.gpu != self.index or runtime.getDevice() != self.index:
+        here = current.here
+        if here.gpu != self.index or runtime.getDevice() != self.index:
             runtime.setDevice(self.index)
-            current.gpu = self.index
+            here.gpu = self.index
 
     def reserve(self, nbytes: int) -> None:
         if not self._arena_memory:
@@ -114,7 +115,7 @@ class CudaDevice(Device):
         if self._arena is not None and block.arena:
             self._arena.free(block)  # not wiped: work that is queued may still read it
             return
-        queue = current.queue
+        queue = current.here.queue
         with told(self.account):
             self.use()
             self.pool.free(block.address, None if queue is None else queue.handle)
@@ -162,7 +163,7 @@ class CudaDevice(Device):
                 copies.to_host(self.index, queue.handle, runs, self.check, dst.block)
 
     def _copy_between(self, dst: Data, src: Data, other: CudaDevice) -> None:
-        queue = current.queue
+        queue = current.here.queue
         if queue is None:
             with self._queue() as queue:
                 self._queue_copies(queue, _runs(dst, src), other.index)
@@ -190,7 +191,7 @@ class CudaDevice(Device):
 
     def _queue_at_once(self, runs: list[Run], to_host: bool) -> bool:
         """Queues a copy that nobody need wait for; whether it is one."""
-        stream = current.queue
+        stream = current.here.queue
         if stream is not None and stream.captures:
             raise MustBlock  # the host's memory may be another's when the graph comes again
         if awaited((target if to_host else source, nbytes) for target, source, nbytes in runs):
@@ -261,7 +262,7 @@ class CudaDevice(Device):
         def function(mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
             if self._cancelled:
                 raise Cancelled("the run was cancelled")
-            queue = current.queue
+            queue = current.here.queue
             if queue is not None:
                 launch(queue, mutable, immutable)
             else:
@@ -277,8 +278,9 @@ class CudaDevice(Device):
     @contextmanager
     def _queue(self) -> Iterator[Queue]:
         """Where to launch: the stream whose work this is, else done when the `with` ends."""
-        if current.queue is not None:
-            yield current.queue
+        queue = current.here.queue
+        if queue is not None:
+            yield queue
             return
         with told(self.account), self._immediate_lock:
             self.use()
@@ -290,7 +292,8 @@ class CudaDevice(Device):
     @contextmanager
     def _blocking(self) -> Iterator[Queue]:
         """The same for work that waits: within a stream it is left to the stream's worker."""
-        if current.queue is not None and not current.queue.may_block:
+        stream = current.here.queue
+        if stream is not None and not stream.may_block:
             raise MustBlock
         with self._queue() as queue:
             yield queue

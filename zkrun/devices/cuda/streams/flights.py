@@ -32,7 +32,7 @@ class Flight:
     submitted: int  # perf_counter_ns
     cuda: int
     event: Event | None
-    checks: list[AtLanding]
+    checks: Sequence[AtLanding]
     marks: Sequence[Mark] = ()
     landed: bool = False
     urgent: bool = False  # somebody is blocked by it

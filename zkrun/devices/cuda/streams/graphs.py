@@ -38,7 +38,7 @@ class Mark(NamedTuple):
     """One instruction of a graph."""
 
     at: int
-    checks: list[AtLanding]
+    checks: Sequence[AtLanding]
 
 
 @dataclass(slots=True, eq=False)
@@ -133,7 +133,8 @@ def _capture_once(queue: Queue, works: Works) -> Graph | None:
             marks.append(Mark(at, queue.checks))
             queue.checks = []
 
-    before, current.queue = current.queue, queue
+    here = current.here
+    before, here.queue = here.queue, queue
     try:
         return Graph(_instantiate(queue.handle, launch), marks, queue.memory.address)
     except Exception:
@@ -143,7 +144,7 @@ def _capture_once(queue: Queue, works: Works) -> Graph | None:
         queue.checks = []
         return None
     finally:
-        current.queue = before
+        here.queue = before
 
 
 def _instantiate(stream: int, launch: Callable[[], None]) -> int:

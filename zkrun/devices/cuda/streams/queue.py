@@ -60,11 +60,21 @@ class Check:
         self._queue.free_words.append(self._number)
 
 
-class _Current(threading.local):
-    """What this thread launches on, if anything, and the GPU whose context it has."""
+class Here:
+    """What a thread launches on, if anything, and the GPU whose context it has."""
 
-    queue: Queue | None = None
-    gpu: int | None = None
+    __slots__ = ("gpu", "queue")
+
+    def __init__(self) -> None:
+        self.queue: Queue | None = None
+        self.gpu: int | None = None
+
+
+class _Current(threading.local):
+    """To ask for what is a thread's own takes time: who needs it twice keeps it."""
+
+    def __init__(self) -> None:
+        self.here = Here()
 
 
 current = _Current()
