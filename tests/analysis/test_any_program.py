@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from short_programs import (
     FUNCTIONS,
@@ -108,7 +108,7 @@ def resolve(raw: Any, path: str) -> Any:
     return raw
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(st.lists(ANY, max_size=25), st.booleans())
 def test_any_instructions(body: list[dict[str, Any]], asked: bool) -> None:
     raw = document(*START, *body, memory={"gpu:0": 4096, "cpu": 512})

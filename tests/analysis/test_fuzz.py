@@ -26,7 +26,7 @@ from zkrun.program.instructions import OPS
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent / "rules"
 EXAMPLES = int(os.environ.get("ZKRUN_FUZZ", "400"))
-QUIET = settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+QUIET = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 
 
 def _seeds() -> list[dict[str, Any]]:

@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 from correct_programs import program, programs
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from short_programs import Instruction, allocate, array, blind, check, document, meta, show
 
-QUIET = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+QUIET = settings(max_examples=150)
 
 
 def expect_valid(raw: Instruction) -> None:

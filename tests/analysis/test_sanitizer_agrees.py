@@ -24,7 +24,7 @@ from zkrun.program.decode import decode
 ORDER = {"ZK060", "ZK100", "ZK101", "ZK102", "ZK103", "ZK104"}
 """The rules that say that nothing orders two instructions, or a write before a read."""
 
-QUIET = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+QUIET = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 @QUIET

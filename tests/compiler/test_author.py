@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from interpreter import interpret
 
@@ -76,7 +76,6 @@ def test_division_of_scalars(a: int, b: int, k: int) -> None:
     assert found == tuple(map(small, whole))
 
 
-@settings(deadline=None)
 @given(a=COLUMNS, b=COLUMNS, s=NUMBERS, k=st.integers(0, R - 1))
 def test_values_of_polynomials_scalars_and_numbers(
     a: list[int], b: list[int], s: int, k: int
@@ -112,7 +111,6 @@ def test_values_of_polynomials_scalars_and_numbers(
     )
 
 
-@settings(deadline=None)
 @given(a=COLUMNS, b=st.lists(NUMBERS, min_size=2, max_size=2), z=NUMBERS)
 def test_coefficients(a: list[int], b: list[int], z: int) -> None:
     proof = Proof("bn254")
@@ -146,7 +144,6 @@ def test_coefficients(a: list[int], b: list[int], z: int) -> None:
     assert found[9:] == (a[1:3], a[-1])
 
 
-@settings(deadline=None)
 @given(a=COLUMNS)
 def test_forms_and_cosets(a: list[int]) -> None:
     proof = Proof("bn254")
@@ -183,7 +180,6 @@ def test_what_needs_no_vertex_adds_none() -> None:
     assert len(proof.graph(g).vertices) == 2
 
 
-@settings(deadline=None)
 @given(a=COLUMNS, noise=st.lists(NUMBERS, min_size=2, max_size=2), z=NUMBERS.filter(bool))
 def test_columns(a: list[int], noise: list[int], z: int) -> None:
     proof = Proof("bn254")

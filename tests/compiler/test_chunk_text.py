@@ -112,7 +112,7 @@ def test_an_empty_memory_is_not_named() -> None:
     assert last.startswith("  return %")
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(graph=random_graph())
 def test_every_instruction_has_its_line_and_track(graph: Graph) -> None:
     compiled = compile_graph(graph)

@@ -71,7 +71,7 @@ def test_nothing_is_lost(graph: Graph, form: Any) -> None:
     assert encode(again, form) == encode(graph, form)
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(graph=random_graph())
 def test_nothing_is_lost_of_any_graph(graph: Graph) -> None:
     for form in FORMS:
@@ -403,7 +403,7 @@ JUNK = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(junk=st.lists(JUNK, min_size=1, max_size=3), seed=st.integers(0, 2**32))
 def test_documents_with_anything_in_them(junk: list[Any], seed: int) -> None:
     source = random.Random(seed)
@@ -421,7 +421,7 @@ def test_documents_with_anything_in_them(junk: list[Any], seed: int) -> None:
         assert decode(encode(graph, "json")) == graph
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     at=st.integers(0, 10**6),
     noise=st.binary(min_size=1, max_size=4),

@@ -76,7 +76,7 @@ def check_program(compiled: Compiled, case: Case, seed: int) -> None:
         assert use.name == "disk" or use.peak <= compiled.peak[use.name], use.name
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(case=random_cases(), seed=st.integers(0, 2**32), share=st.integers(10, 100))
 def test_results_on_random_devices_with_random_budgets(case: Case, seed: int, share: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

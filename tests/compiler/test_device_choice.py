@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from graphs import Case, random_cases
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zkrun.compiler.rates import DEFAULT_RATES
@@ -30,7 +30,6 @@ def devices(graph: Graph, *names: str) -> dict[str, list[str | None]]:
     return {name: found[name] for name in names}
 
 
-@settings(deadline=None)
 @given(random_cases(), st.sampled_from([("cpu",), ONE, TWO]))
 def test_every_vertex_has_a_device_that_it_may_run_on(case: Case, names: tuple[str, ...]) -> None:
     graph = choose_devices(case.graph, names, DEFAULT_RATES)

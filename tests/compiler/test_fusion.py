@@ -7,7 +7,7 @@ from functools import reduce
 import pytest
 from counting import counts, same
 from graphs import Case, random_cases
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zkrun.algebra.curves import BN254
@@ -36,7 +36,6 @@ def columns(proof: Proof, names: str, n: int = 8) -> list[Polynomial]:
     return [proof.input(name, Lagrange(n)) for name in names]
 
 
-@settings(deadline=None)
 @given(random_cases())
 def test_arithmetic_is_gone(case: Case) -> None:
     graph = fuse(case.graph)

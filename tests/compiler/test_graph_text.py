@@ -80,7 +80,7 @@ def test_names_that_would_harm_a_terminal_are_escaped() -> None:
     assert all(character.isprintable() or character == "\n" for character in text)
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(graph=random_graph())
 def test_every_vertex_has_its_line_and_its_own_name(graph: Graph) -> None:
     text = list(lines(graph))

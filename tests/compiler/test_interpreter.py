@@ -18,7 +18,7 @@ from group_law import (
     pairing_product_is_one,
     sum_of_products,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from interpreter import UNDEFINED, Fails, document_values, fused, interpret, transform
 from py_ecc import optimized_bls12_381, optimized_bn128
 from py_ecc.bls.point_compression import compress_G1
@@ -198,7 +198,7 @@ def test_constants_of_any_form(curve: str) -> None:
     assert document_values(found[3:]) == [[hex(c) for c in record.g1], ["0x1", "0x10"]]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(random_cases())
 def test_random_graphs_can_be_run(case: Case) -> None:
     values = interpret(case.graph, case.inputs, case.drawn)
@@ -223,7 +223,7 @@ def flattened(values: Any, graph: Graph) -> list[int]:
 def test_random_graphs_have_every_operation() -> None:
     seen: set[str] = set()
 
-    @settings(max_examples=400, database=None, deadline=None, derandomize=True)
+    @settings(max_examples=400, database=None, derandomize=True)
     @given(random_graph(most=40))
     def look(graph: Graph) -> None:
         for vertex in graph.vertices:

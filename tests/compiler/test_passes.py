@@ -23,7 +23,6 @@ TARGETS = (
 )
 often = settings(
     max_examples=120,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

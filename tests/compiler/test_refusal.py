@@ -80,7 +80,7 @@ def suggested(refused: ResourceLimit) -> dict[str, int]:
     return {device: int(nbytes) for device, nbytes in found}
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     graph=random_graph(),
     shares=st.tuples(st.integers(0, 100), st.integers(0, 100), st.integers(0, 100)),
@@ -107,7 +107,7 @@ def test_what_is_said_to_do_does(
             assert all(found.peak[device] <= nbytes for device, nbytes in enough.items())
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(
     graph=random_graph(),
     device=st.sampled_from(["cpu", "gpu:0"]),

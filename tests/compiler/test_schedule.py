@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from counting import counts, same
 from graphs import Case, random_cases
-from hypothesis import given, settings
+from hypothesis import given
 
 from zkrun.compiler.type2 import operations as op
 from zkrun.compiler.type2.author import Coefficients, Proof
@@ -16,7 +16,6 @@ def randoms(graph: Graph) -> list[op.Operation]:
     return [one.operation for one in graph.vertices if isinstance(one.operation, op.Random)]
 
 
-@settings(deadline=None)
 @given(random_cases())
 def test_any_graph(case: Case) -> None:
     found = schedule_vertices(case.graph)

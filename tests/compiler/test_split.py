@@ -83,7 +83,7 @@ def test_without_a_limit_nothing_is_split() -> None:
     assert split_domains(graph, None) is graph
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
 @given(case=random_cases(most=40), most=st.sampled_from([64, 256, 512, 1024]))
 def test_any_graph(case: Case, most: int) -> None:
     wanted = interpret(case.graph, case.inputs, case.drawn)

@@ -26,7 +26,7 @@ def largest(graph: Graph) -> int:
     return -(-max(types.size(typ, graph.curve_record) for typ in typs) // 4096) * 4096
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(case=random_cases(), seed=st.integers(0, 2**32), gpus=st.integers(1, 2), disk=st.booleans())
 def test_what_vertices_demand_is_enough(case: Case, seed: int, gpus: int, disk: bool) -> None:
     devices = ["cpu", *(f"gpu:{number}" for number in range(gpus))]
@@ -44,7 +44,7 @@ def test_what_vertices_demand_is_enough(case: Case, seed: int, gpus: int, disk: 
     check_program(compiled, case, seed)
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(case=random_cases(), seed=st.integers(0, 2**32), tight=st.booleans())
 def test_less_is_not_enough(case: Case, seed: int, tight: bool) -> None:
     """For no plan: what vertices demand is a lower bound of those that are not tight, too."""

@@ -97,7 +97,7 @@ views = st.integers(0, 9).flatmap(
 
 
 @given(views)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_joint_runs_pair_up_equal_elements(
     case: tuple[int, tuple[int, int], tuple[int, int]],
 ) -> None:
@@ -116,7 +116,7 @@ def test_joint_runs_pair_up_equal_elements(
 
 
 @given(views)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_part_is_a_view_of_a_view(case: tuple[int, tuple[int, int], tuple[int, int]]) -> None:
     n, (whole, offset), _ = case
     block = Block(None, 0, 0)  # type: ignore[arg-type]  # no device is asked for anything

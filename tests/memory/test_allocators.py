@@ -37,7 +37,7 @@ def drive(allocator: Allocator, alignment: int, program: list[int]) -> dict[int,
 
 
 @given(sizes, steps)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_buddy_blocks_are_disjoint_and_merge_back(size: int, program: list[int]) -> None:
     allocator = BuddyAllocator(size)
     live = drive(allocator, 64, program)
@@ -50,7 +50,7 @@ def test_buddy_blocks_are_disjoint_and_merge_back(size: int, program: list[int])
 
 
 @given(sizes, steps)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_best_fit_blocks_are_disjoint_and_merge_back(size: int, program: list[int]) -> None:
     allocator = BestFitAllocator(size)
     live = drive(allocator, 64, program)

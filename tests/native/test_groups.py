@@ -148,7 +148,7 @@ def test_coordinates_that_are_not_reduced(isa: str, curve: str, group: str) -> N
     assert native.first_not_canonical(module.Context(), view(module, words)) == -1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 @pytest.mark.parametrize("isa", ISAS)
 @each_group

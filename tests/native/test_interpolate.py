@@ -84,7 +84,7 @@ def test_repeated_point(curve: str, isa: str, xs: list[int]) -> None:
         assert interpolate(module, curve, xs, ys) == (False, [UNTOUCHED] * len(xs))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 1 << 250)), max_size=8))
 def test_any_small_case(points: list[tuple[int, int]]) -> None:
     module = module_for("portable")

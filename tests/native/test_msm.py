@@ -178,7 +178,7 @@ def special_bases(oracle: Oracle) -> tuple[list[int], list[Point]]:
     return logarithms, [oracle.multiply_generator(k) for k in logarithms]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 @pytest.mark.parametrize("isa", ISAS)
 @each_group

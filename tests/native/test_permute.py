@@ -130,7 +130,7 @@ def test_order_is_of_canonical_values(curve: str, isa: str) -> None:
     check(module, curve, t[::-1], t, len(t))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_small_case(data: st.DataObject) -> None:
     module = module_for("portable")

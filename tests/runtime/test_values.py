@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from program_kit import SCALAR, array, load, numbers, program, result, run, scalars
 
@@ -45,7 +45,7 @@ def edge(curve: Curve) -> list[int]:
     return [0, 1, 2, curve.r - 1, curve.r - 2, 2**64, 2**128 - 1, 2**192]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.data())
 def test_scalars_to_memory_and_back(data: st.DataObject) -> None:
     curve = data.draw(CURVE)
