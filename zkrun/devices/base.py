@@ -160,8 +160,8 @@ class Stream(ABC):
     device: Device
 
     @abstractmethod
-    def run(self, at: int, work: Work) -> None:
-        """Queues `work`. `at` names the instruction in traces and errors.
+    def run(self, at: int, work: Callable[..., None], *operands: object) -> None:
+        """Queues `work(*operands)`. `at` names the instruction in traces and errors.
 
         A stream of real hardware calls `work` at once, which launches asynchronously on this
         stream; the virtual one calls it later on its worker.

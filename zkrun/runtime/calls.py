@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from operator import itemgetter
 
 from zkrun.devices.base import Value
@@ -34,8 +33,7 @@ def func_call(linker: Linker, at: int, it: op.FuncCall, types: CallTypes) -> Ste
         add = chain.add
 
         def step_chained() -> None:
-            outs, ins = mutable(slots), immutable(slots)
-            add(at, partial(function, outs, ins), (*outs, *ins))
+            add(at, function, mutable(slots), immutable(slots))
 
         return step_chained
 
@@ -43,16 +41,13 @@ def func_call(linker: Linker, at: int, it: op.FuncCall, types: CallTypes) -> Ste
     named = linker.named(at, function)
 
     def step_queued() -> None:
-        slots[queue].run(at, partial(named, mutable(slots), immutable(slots)))
+        slots[queue].run(at, named, mutable(slots), immutable(slots))
 
     return step_queued
 
 
-def _getter(indices: Sequence[int]) -> Callable[[Sequence[Value]], tuple[Value, ...]]:
+def _getter(indices: Sequence[int]) -> Callable[[list[Value]], Sequence[Value]]:
     """What takes these items of a list, in the least time."""
     if len(indices) > 1:
         return itemgetter(*indices)
-    if not indices:
-        return lambda slots: ()
-    (only,) = indices
-    return lambda slots: (slots[only],)
+    return itemgetter(slice(indices[0], indices[0] + 1) if indices else slice(0))

@@ -7,10 +7,11 @@ graphs). Only work within one GPU belongs to chains.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from zkrun.devices.base import Value, Work
+from zkrun.devices.base import Data, Value, Work
 from zkrun.program.document import Program, walk
 from zkrun.program.instructions import (
     Allocate,
@@ -48,11 +49,12 @@ class Chain:
         self._works: list[tuple[int, Work]] = []
         self._key: list[int] = []
 
-    def add(self, at: int, work: Work, operands: Sequence[Value]) -> None:
-        """Collects an instruction; `operands` are the Data that it works on."""
-        self._works.append((at, work))
-        for data in operands:
-            self._key += (data.address, data.offset, data.length, data.whole)
+    def add(self, at: int, work: Callable[..., None], *operands: Value) -> None:
+        """Collects an instruction; `operands` are the Data that it works on, or lists of them."""
+        self._works.append((at, partial(work, *operands)))
+        for operand in operands:
+            for data in (operand,) if isinstance(operand, Data) else operand:
+                self._key += (data.address, data.offset, data.length, data.whole)
         if at == self.last:
             works, self._works = self._works, []
             key, self._key = self._key, []

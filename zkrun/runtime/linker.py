@@ -5,11 +5,12 @@ Each is resolved once, however many instructions name it; the steps are closures
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import ParamSpec
 
 from zkrun.algebra.curves import Curve
-from zkrun.devices.base import Data, Device, Event, Function, Ranges, Value, Work
+from zkrun.devices.base import Data, Device, Event, Function, Ranges
 from zkrun.errors import RunFailed
 from zkrun.program.document import Program, walk
 from zkrun.program.instructions import FuncCall
@@ -27,8 +28,8 @@ CallTypes = tuple[str, tuple[Typ, ...], tuple[Typ, ...]]
 """What a FuncCall will see: its device, the types of `arg_mut`, and of `arg` without the stream."""
 
 
-Submit = Callable[[Work, Sequence[Value]], None]
-"""Queues work that uses these values."""
+Submit = Callable[..., None]
+"""Queues work: (work, *its operands)."""
 
 
 class Linker:
@@ -92,9 +93,8 @@ class Linker:
         queue = self.slot(stream)
         chain = self.chains.get(at)
         if chain is not None:
-            add = chain.add
-            return lambda work, operands: add(at, work, operands)
-        return lambda work, operands: slots[queue].run(at, self.named(at, work))
+            return partial(chain.add, at)
+        return lambda work, *operands: slots[queue].run(at, self.named(at, work), *operands)
 
     def named(self, at: int, work: Callable[P, None]) -> Callable[P, None]:
         """The work of instruction `at`, which a profiler that listens is told the name of."""

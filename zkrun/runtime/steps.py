@@ -83,7 +83,7 @@ def deallocate(linker: Linker, at: int, it: op.Deallocate) -> Step:
             if stream is None:
                 free(block)
             else:
-                slots[stream].run(at, lambda: free(block))
+                slots[stream].run(at, free, block)
 
     return step
 
@@ -213,7 +213,7 @@ def transfer(linker: Linker, at: int, it: op.Transfer) -> Step:
         if submit is None:
             target.copy(destination, source)
         else:
-            submit(lambda: target.copy(destination, source), (destination, source))
+            submit(target.copy, destination, source)
 
     return step
 
@@ -230,7 +230,7 @@ def get_scalar_from_array(linker: Linker, at: int, it: op.GetScalarFromArray) ->
         if submit is None:
             target.copy(destination, source)
         else:
-            submit(lambda: target.copy(destination, source), (destination, source))
+            submit(target.copy, destination, source)
 
     return step
 

@@ -33,7 +33,7 @@ from zkrun.devices.cuda.memory import SLAB, DevicePool, PinnedSlots, pinned
 from zkrun.devices.cuda.streams.deliveries import awaited
 from zkrun.devices.cuda.streams.events import EventPool
 from zkrun.devices.cuda.streams.graphs import Lane
-from zkrun.devices.cuda.streams.queue import MustBlock, Queue, current
+from zkrun.devices.cuda.streams.queue import Here, MustBlock, Queue, current
 from zkrun.devices.cuda.streams.stream import CudaStream
 from zkrun.devices.reserved import ReservedArena
 from zkrun.errors import RunFailed
@@ -86,12 +86,12 @@ class CudaDevice(Device):
                 self.pool.close()
                 raise
 
-    def use(self) -> None:
-        """Makes this GPU the calling thread's.
+    def use(self, here: Here | None = None) -> None:
+        """Makes this GPU the calling thread's; `here` is what is that thread's own, if known.
 
         A new thread has GPU 0 without its context, which the driver's own calls need.
         """
-        here = current.here
+        here = here or current.here
         if here.gpu != self.index or runtime.getDevice() != self.index:
             runtime.setDevice(self.index)
             here.gpu = self.index

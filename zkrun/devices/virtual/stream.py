@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from zkrun.devices.base import Cancelled, Clock, Event, Stream
@@ -69,8 +70,8 @@ class VirtualStream(Stream):
         except RuntimeError as error:
             raise ResourceLimit(f"{name}: the system gives no thread for it") from error
 
-    def run(self, at: int, work: Work) -> None:
-        self._put(at, work)
+    def run(self, at: int, work: Callable[..., None], *operands: object) -> None:
+        self._put(at, partial(work, *operands))
 
     def record(self, at: int, event: Event) -> None:
         self._put(at, event.complete, event)

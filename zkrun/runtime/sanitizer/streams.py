@@ -23,10 +23,10 @@ class WatchedStream(Stream):
         self._lock = threading.Lock()
         self._line: deque[tuple[int, bool]] = deque()  # (position, whether it is a Wait), in order
 
-    def run(self, at: int, work: Callable[[], None]) -> None:
+    def run(self, at: int, work: Callable[..., None], *operands: object) -> None:
         def watched() -> None:
             self._passes(at)
-            work()
+            work(*operands)
 
         with self._lock:
             self._line.append((at, False))

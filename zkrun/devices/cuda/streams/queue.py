@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zkrun.devices.base import Data
     from zkrun.devices.cuda.device import CudaDevice
 
-__all__ = ["AtLanding", "Check", "MustBlock", "Queue", "ScratchMemory", "current"]
+__all__ = ["AtLanding", "Check", "Here", "MustBlock", "Queue", "ScratchMemory", "current"]
 
 _TO_HOST = 2
 _WORDS = 256
