@@ -74,9 +74,9 @@ class Kernel:
         return Step(self.handle, both, threads, arguments, shared, self._function)
 
 
-def kernels(unit: Unit) -> dict[str, Kernel]:
-    """The kernels of a unit on the current device, compiled if need be."""
-    return {name: Kernel(function) for name, function in load(unit).items()}
+def kernels(*units: Unit) -> dict[str, Kernel]:
+    """The kernels of units on the current device, compiled if need be."""
+    return {name: Kernel(found) for unit in units for name, found in load(unit).items()}
 
 
 def blocks(count: int, threads: int) -> int:

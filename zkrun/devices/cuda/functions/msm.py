@@ -385,9 +385,7 @@ class _Launches:
 @cache
 def _kernels(curve: Curve, group: str, device: int) -> dict[str, Kernel]:
     """All kernels by name, on a device that is the current one."""
-    found: dict[str, Kernel] = {}
-    for unit in msm_units(curve, group):
-        found.update(kernels(unit))
+    found = kernels(*msm_units(curve, group))
     for name in ("partition_digits", "sort_partitions"):
         found[name].allow_shared(4 * STAGING_WORDS)
     return found

@@ -20,7 +20,7 @@ from zkrun.devices.cuda.functions.launch import (
     montgomery,
     view,
 )
-from zkrun.devices.cuda.kernels.units import elementwise_unit, ntt_unit
+from zkrun.devices.cuda.kernels.units import elementwise_unit, ntt_units
 from zkrun.devices.cuda.plans.ntt import ELEMENT, FACTOR, LARGEST_TABLE, Shape, best_shape
 from zkrun.devices.cuda.streams.queue import Queue
 from zkrun.devices.cuda.streams.rows import Argument, Given, Step, Steps, queue_once
@@ -55,7 +55,7 @@ def ntt(call: Call, device: CudaDevice) -> Launch:
     plan: Any = device.plans[key]
     if not call.immutable:
         return lambda queue, mutable, immutable: plan(queue, mutable[0], 0)
-    check = kernels(ntt_unit(curve))["check"]
+    check = kernels(*ntt_units(curve))["check"]
     grid = blocks(length(call.immutable[0]), 256)
     job: Argument = [Given(0), Given(1, 0), 0, montgomery(root, field)]
     checked = Steps([check.step(grid, 256, job)], 2)
@@ -107,7 +107,7 @@ class Plan:
         self._device, self._curve, self._k = device, curve, k
         self._field: Field = curve.scalar
         r = self._field.modulus
-        self._kernels: Mapping[str, Kernel] = kernels(ntt_unit(curve))
+        self._kernels: Mapping[str, Kernel] = kernels(*ntt_units(curve))
         self._inverse = inverse
         self._root = pow(root, -1, r) if inverse else root
         self._coset = coset if not inverse else 1

@@ -20,7 +20,7 @@ __all__ = [
     "evaluation_unit",
     "inversion_unit",
     "msm_units",
-    "ntt_unit",
+    "ntt_units",
     "permutation_unit",
     "recurrence_unit",
     "scalar_units",
@@ -47,8 +47,9 @@ def units_of(call: Call) -> tuple[Unit, ...]:
         return msm_units(curve, bases.group)
     if name == "fused_arith":
         return (fused_of(call).unit,)
+    if name == "ntt":
+        return ntt_units(curve)
     one = {
-        "ntt": ntt_unit,
         "permute": permutation_unit,
         "batch_invert": inversion_unit,
         "evaluate": evaluation_unit,
@@ -69,7 +70,7 @@ _ELEMENTWISE = {
 def scalar_units(curve: Curve) -> tuple[Unit, ...]:
     """The kernels over a curve's scalar field, without those of fused_arith."""
     return (
-        ntt_unit(curve),
+        *ntt_units(curve),
         elementwise_unit(curve),
         recurrence_unit(curve),
         evaluation_unit(curve),
@@ -78,20 +79,16 @@ def scalar_units(curve: Curve) -> tuple[Unit, ...]:
     )
 
 
-def ntt_unit(curve: Curve) -> Unit:
-    """The kernels of ntt.cuh over the curve's scalar field."""
+def ntt_units(curve: Curve) -> tuple[Unit, ...]:
+    """The kernels of ntt.cuh over the curve's scalar field. Each pass takes seconds to compile."""
     field = field_type(curve, "scalar")
-    return Unit(
-        "ntt.cuh",
-        (
-            ("pass1", f"ntt_pass<{field}, 1>"),
-            ("pass2", f"ntt_pass<{field}, 2>"),
-            ("pass3", f"ntt_pass<{field}, 3>"),
-            ("tiny", f"ntt_tiny<{field}>"),
-            ("table", f"power_table<{field}>"),
-            ("check", f"check_powers<{field}>"),
-        ),
+    short = (
+        ("tiny", f"ntt_tiny<{field}>"),
+        ("table", f"power_table<{field}>"),
+        ("check", f"check_powers<{field}>"),
     )
+    passes = [((f"pass{held}", f"ntt_pass<{field}, {held}>"),) for held in (1, 2, 3)]
+    return tuple(Unit("ntt.cuh", names) for names in (*passes, short))
 
 
 def elementwise_unit(curve: Curve) -> Unit:

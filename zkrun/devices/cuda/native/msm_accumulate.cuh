@@ -123,31 +123,36 @@ __global__ void __launch_bounds__(128)
     if (lane == 0 && place < count) next_keys[place / 32] = no_key;
     return;
   }
-  Point sum = key != no_key ? load_reduced(heads + place) : Point::infinity();
-  ZK_NO_UNROLL
-  for (uint32_t distance = 1; distance < 32; distance *= 2) {
-    const uint32_t other_key = __shfl_down_sync(~0u, key, distance);
-    const bool same = lane + distance < 32 && key != no_key && other_key == key;
-    if (!__any_sync(~0u, same)) break;  // then no key stretches further
-    Point other;
-    const uint32_t* const source = reinterpret_cast<const uint32_t*>(&sum);
-    uint32_t* const target = reinterpret_cast<uint32_t*>(&other);
-    ZK_UNROLL
-    for (int i = 0; i < static_cast<int>(sizeof(Point) / 4); i++) {
-      target[i] = __shfl_down_sync(~0u, source[i], distance);
-    }
-    if (same) sum = sum + other;
-  }
   const uint32_t previous_key = __shfl_up_sync(~0u, key, 1);
   const bool is_first = key != no_key && (lane == 0 || previous_key != key);
   const bool began_earlier = lane == 0 && key != no_key && place > 0 && keys[place - 1] == key;
-  if (is_first) {
-    if (began_earlier) {
-      store(next_heads + place / 32, sum);
+  const bool is_whole = is_first && !began_earlier;
+  Point sum = key != no_key ? load_reduced(heads + place) : Point::infinity();
+  // The last round adds what the bucket has already. One addition does for all: it is most of what
+  // there is to compile, which takes seconds.
+  ZK_NO_UNROLL
+  for (uint32_t distance = 1; distance <= 32; distance *= 2) {
+    bool adds = is_whole;
+    Point other;
+    if (distance == 32) {
+      if (adds) other = load_reduced(sums + key);
     } else {
-      store(sums + key, load_reduced(sums + key) + sum);
+      const uint32_t other_key = __shfl_down_sync(~0u, key, distance);
+      adds = lane + distance < 32 && key != no_key && other_key == key;
+      if (!__any_sync(~0u, adds)) {  // then no key stretches further
+        distance = 16;
+        continue;
+      }
+      const uint32_t* const source = reinterpret_cast<const uint32_t*>(&sum);
+      uint32_t* const target = reinterpret_cast<uint32_t*>(&other);
+      ZK_UNROLL
+      for (int i = 0; i < static_cast<int>(sizeof(Point) / 4); i++) {
+        target[i] = __shfl_down_sync(~0u, source[i], distance);
+      }
     }
+    if (adds) sum = sum + other;
   }
+  if (is_first) store(is_whole ? sums + key : next_heads + place / 32, sum);
   if (lane == 0 && place < count) next_keys[place / 32] = began_earlier ? key : no_key;
 }
 

@@ -101,7 +101,8 @@ __global__ void __launch_bounds__(FoldShape<typename Group::Field>::threads)
   }
 }
 
-constexpr int sum_threads = 64;
+constexpr int sum_threads = 64, sum_halvings = 6;
+static_assert(sum_threads == 1 << sum_halvings);
 
 // What the folds left of their bits: fold k accounts for `bits` bits of the index from first_bit on
 // and left `blocks` points for each at by_bit + offset. Folds that there are not begin behind the
@@ -135,15 +136,26 @@ __global__ void __launch_bounds__(sum_threads)
              static_cast<uint64_t>(window * bits + bit - folded.first_bit[fold]) * blocks;
   }
   Point sum = Point::infinity();
+  // First each thread's own, then by halves. One addition does for both: it is most of what there
+  // is to compile, which takes seconds.
+  const uint32_t rounds = (blocks + sum_threads - 1) / sum_threads;
   ZK_NO_UNROLL
-  for (uint32_t i = threadIdx.x; i < blocks; i += blockDim.x) sum = sum + load(points + i);
-  ZK_NO_UNROLL
-  for (uint32_t width = sum_threads / 2; width > 0; width /= 2) {
-    if (width >= blocks) continue;  // the upper half is infinity
-    partial[threadIdx.x] = sum;
-    __syncthreads();
-    if (threadIdx.x < width) sum = sum + partial[threadIdx.x + width];
-    __syncthreads();
+  for (uint32_t round = 0; round < rounds + sum_halvings; round++) {
+    Point next;
+    if (round < rounds) {
+      const uint32_t i = round * sum_threads + threadIdx.x;
+      if (i >= blocks) continue;
+      next = load(points + i);
+    } else {
+      const uint32_t width = sum_threads / 2 >> (round - rounds);
+      if (width >= blocks) continue;  // the upper half is infinity
+      __syncthreads();
+      partial[threadIdx.x] = sum;
+      __syncthreads();
+      if (threadIdx.x >= width) continue;
+      next = partial[threadIdx.x + width];
+    }
+    sum = sum + next;
   }
   if (threadIdx.x == 0) store(sums + window * gridDim.x + bit, sum);
 }
