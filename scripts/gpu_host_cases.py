@@ -24,7 +24,6 @@ from zkrun.runtime.trace import Trace
 FUNCTIONS = ("poly_add", "poly_mul", "ntt", "batch_invert", "evaluate", "msm")
 LOG = 16  # that of the arrays does not matter to the host
 CALLS = 100
-MOST = {"msm": 40}  # calls: the driver holds a thread up that is a thousand launches ahead
 RUNS = 15
 
 
@@ -36,7 +35,7 @@ def host_cases(log: int, gpu: Literal["real", "virtual"] = "real") -> Iterator[R
     if log != LOG:
         return
     once = zkrun.Options(gpu=gpu)
-    documents = {name: program(name, MOST.get(name, CALLS), 1 << log) for name in FUNCTIONS}
+    documents = {name: program(name, CALLS, 1 << log) for name in FUNCTIONS}
     analyses = {name: zkrun.validate(document) for name, document in documents.items()}
     singles: dict[str, list[float]] = {name: [] for name in FUNCTIONS}
     peer = list[float]()
