@@ -243,7 +243,7 @@ def test_nothing_less_does_than_what_is_said_to_do(
     outcome = zkrun.run(compiled.program, case.inputs, zkrun.Options(gpu="virtual", seed=8))
     assert measured(outcome, "gpu:0") <= enough
     verify(case.key, case.witness["p"], bytes.fromhex(outcome.result.values))
-    for less in (1, enough // 4):
+    for less in (1, enough // 16, enough // 4):
         with pytest.raises(ResourceLimit):
             compile_graph(case.graph, machine.with_memory("gpu:0", enough - less))
 

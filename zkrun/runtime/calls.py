@@ -28,15 +28,15 @@ def func_call(linker: Linker, at: int, it: op.FuncCall, types: CallTypes) -> Ste
         return step
 
     immutable = _getter([linker.slot(variable) for variable in it.arg[:-1]])
-    chain = linker.chains.get(at)
-    if chain is not None:
-        add = chain.add
+    if at in linker.chains:
+        submit = linker.submitter(at, it.arg[-1])
 
         def step_chained() -> None:
-            add(at, function, mutable(slots), immutable(slots))
+            submit(function, mutable(slots), immutable(slots))
 
         return step_chained
 
+    # Without a submitter, which costs a call more: nothing is done as often.
     queue = linker.slot(it.arg[-1])
     named = linker.named(at, function)
 

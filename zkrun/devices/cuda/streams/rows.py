@@ -123,15 +123,13 @@ class Steps:
 
     def queue_on(self, queue: Queue, values: Values) -> None:
         """Queues them with these values. What `values` point to must stay until they have run."""
-        row, rows = None, queue.rows
-        if self._in_rows and rows is not None:
-            row = rows.ready.get(self.length) or rows.row(self)
+        rows = queue.rows if self._in_rows else None
+        row = None if rows is None else rows.row(self)
         if row is not None:
             status = row.queue(self.kernels, values, queue.handle)
         else:
             status = self.kernels.launch(_driver(), values, queue.handle)
-        if status:
-            raise runtime.CUDARuntimeError(status)
+        _check(status)
 
 
 def queue_once(steps: Sequence[Step], values: Values, stream: int) -> None:
@@ -151,21 +149,21 @@ class Rows:
 
     def __init__(self, device: int, takes: bool) -> None:
         self._device, self._takes = device, takes
-        self.ready: dict[int, _rows.Row | None] = {}  # None: there is no memory for one
+        self._rows: dict[int, _rows.Row | None] = {}  # None: there is no memory for one
         self._launched: dict[int, int] = {}
 
     def row(self, steps: Steps) -> _rows.Row | None:
         """The graph for such a row, if there is one already or it pays to make one."""
         length = steps.length
-        if length in self.ready:
-            return self.ready[length]
+        if length in self._rows:
+            return self._rows[length]
         row = _take_spare(self._device, length) if self._takes else None
         if row is None:
             launched = self._launched[length] = self._launched.get(length, 0) + length
             if launched < _FEW:
                 return None
             row = _make(steps)
-        self.ready[length] = row
+        self._rows[length] = row
         return row
 
     def close(self) -> None:
@@ -173,14 +171,14 @@ class Rows:
 
         Who takes none leaves none: there would be more of them with each GPU that is opened.
         """
-        for length, row in self.ready.items():
+        for length, row in self._rows.items():
             if row is None:
                 continue
             if self._takes:
                 _spare.setdefault((self._device, length), []).append(row)
             else:
                 _destroy(row)
-        self.ready.clear()
+        self._rows.clear()
 
 
 _spare: dict[tuple[int, int], list[_rows.Row]] = {}
