@@ -197,6 +197,27 @@ def test_more_checks_than_there_are_words() -> None:
             assert ats(setting) == ([] if failing is None else [failing])
 
 
+def test_the_word_of_work_that_failed_is_not_for_other_work() -> None:
+    """All that are free are 0, and nobody clears them again."""
+    with opened() as setting:
+        stream = setting.stream()
+        before = set[int]()
+        with setting.driver.play(1):
+            for at in range(3):
+                stream.run(at, setting.checked(lambda: False))
+            stream.record(3, event := setting.event())
+            assert succeeds(event)
+            until(lambda: not stream.landing.flights)
+            before |= set(stream.free_words)
+            stream.run(4, setting.checked(lambda: True))
+            stream.record(5, event := setting.event())
+            assert not succeeds(event)
+            until(lambda: not stream.landing.flights)
+        assert len(before) == 255
+        assert len(before - set(stream.free_words)) == 1
+        assert ats(setting) == [4]
+
+
 @pytest.mark.parametrize(
     "name",
     ["eventCreateWithFlags", "eventRecord", "streamWaitEvent", "graphLaunch", "memsetAsync"],

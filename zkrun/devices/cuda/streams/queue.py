@@ -50,13 +50,13 @@ class Check:
     def __call__(self) -> None:
         """Raises the error where the word is not 0."""
         word = self._queue.word(self._number)
+        if word:  # which it stays: the stream has failed
+            raise self._error(word)
         if not self._queue.captures:  # else the graph will use it again
             self.release()
-        if word:
-            raise self._error(word)
 
     def release(self) -> None:
-        """The word may be used by others."""
+        """The word, which is 0, may be used by others."""
         self._queue.free_words.append(self._number)
 
 
@@ -160,16 +160,17 @@ class Queue:
         self._given = address, start + buffer.length - address
 
     def failure_word(self) -> tuple[int, int]:
-        """(number, address) of a 32-bit word that is 0 when the work begins."""
+        """(number, address) of a 32-bit word that is 0 when the work begins.
+
+        Work that sets it has failed, and the stream with it: so all are 0 once and for all.
+        """
         words = self._words or self._make_words()
         self._words_pinned = self._words_pinned or self.gpu.slots.take()
         if not self.free_words:
             # As many failures are looked for as there are words: the oldest will soon be known.
             raise MustBlock
         number = self.free_words.pop()
-        address = words + 4 * number
-        runtime.memsetAsync(address, 0, 4, self.handle)
-        return number, address
+        return number, words + 4 * number
 
     def counter(self) -> int:
         """The address of a 32-bit word that is 0 when the work begins, and is to be 0 after it."""
