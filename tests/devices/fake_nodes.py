@@ -44,6 +44,11 @@ class Model(Protocol):
 
     def launch_graph(self, graph: int, stream: int) -> int: ...
 
+    def record_event(self, event: int, stream: int) -> int: ...
+
+    def current_device(self) -> int:
+        """The number of the GPU that is the calling thread's."""
+
 
 _ADDRESS, _NUMBER = ctypes.c_size_t, ctypes.c_uint32
 _Call = Callable[..., int]
@@ -64,6 +69,8 @@ class _Functions:
             self._address(self._add_node, *three, *two),
             self._address(self._set_node, *three),
             self._address(self._launch_graph, *two),
+            self._address(self._record_event, *two),
+            self._address(self._current_device, _ADDRESS),
         )
 
     def _address(self, call: _Call, *types: Any) -> int:
@@ -103,6 +110,13 @@ class _Functions:
 
     def _launch_graph(self, graph: int, stream: int) -> int:
         return self._model.launch_graph(graph, stream)
+
+    def _record_event(self, event: int, stream: int) -> int:
+        return self._model.record_event(event, stream)
+
+    def _current_device(self, device: int) -> int:
+        _NUMBER.from_address(device).value = self._model.current_device()
+        return 0
 
 
 def _write(address: int, value: int) -> None:

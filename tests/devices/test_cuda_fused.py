@@ -89,7 +89,8 @@ def test_the_struct_of_many_operands(outputs: int, inputs: int) -> None:
             asked.append(nbytes)
             return start
 
-        queue: Any = SimpleNamespace(handle=5, rows=None, scratch=scratch)
+        rows_of_none = SimpleNamespace(ready={}, another=lambda steps: None)
+        queue: Any = SimpleNamespace(handle=5, rows=rows_of_none, scratch=scratch)
         call: Any = SimpleNamespace(mutable=[ScalarArray(n)] * outputs)
         model: Any = Launches(len(expected) if few else 8)
         with standing_in(rows, model):

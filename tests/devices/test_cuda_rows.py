@@ -21,6 +21,9 @@ import pytest
 from fake_cupy import installed
 from fake_nodes import Kernel, standing_in
 
+from zkrun.devices.base import Block, Data
+from zkrun.program.types import ScalarArray
+
 STREAM = 5
 EXECUTABLE = 5000  # of a graph: what its number is more than that of the one it was made from
 Ran = tuple[int, int, int, int, tuple[bytes, ...]]
@@ -450,7 +453,7 @@ def test_two_threads_make_a_graph_ready_at_once() -> None:
 
         model.runtime.graphInstantiate = meanwhile
         steps.append(model.rows.Steps([kernel], 0))
-        ready = [model.rows.Rows(0, takes=True).row(steps[0]) for _ in range(2)]
+        ready = [model.rows.Rows(0, takes=True).another(steps[0]) for _ in range(2)]
         assert None not in ready
         assert len({id(row) for row in ready}) == 2
 
@@ -497,7 +500,7 @@ def test_others_run_while_the_driver_waits() -> None:
             ctypes.cast(function, ctypes.c_void_p).value or 0
             for function in (libc.poll, create, libc.sem_timedwait)
         )
-        driver = model.rows._rows.Driver(poll, create_graph, 0, 0, wait)
+        driver = model.rows._rows.Driver(poll, create_graph, 0, 0, wait, 0, 0)
 
         readable, writable = os.pipe()
         wanted = ctypes.create_string_buffer(struct.pack("<ihh", readable, select.POLLIN, 0))
@@ -526,3 +529,55 @@ def test_others_run_while_the_driver_waits() -> None:
             assert found == [expected]  # it has not waited in vain
         os.close(readable)
         os.close(writable)
+
+
+def test_calls_take_their_values_from_operands_and_from_the_queue() -> None:
+    """With a graph or without one: views and addresses of values in memory, what is the queue's."""
+    with nodes({1: (40, 8, 8), 2: (8, 8)}) as model:
+        rows, given, step = model.rows, model.rows.Given, model.rows.Step
+        scalars = [_data(1, 5000 + 96 * i, i) for i in range(3)]
+        arrays = [_data(100, 1 << 40 | i, i) for i in range(3)]
+        asked = list[int]()
+        steps = rows.Steps(
+            [
+                step(1, (3, 1), 64, [[given(0), 7], given(1, 5), given(2, 8)]),
+                step(2, (1, 1), 32, [given(3, 0), given(4, 1)]),
+            ],
+            5,
+        )
+        launch = steps.launch(
+            *(rows.immutable_operand(1), rows.mutable_operand(0), rows.scratch_memory(64)),
+            *(rows.COUNTER, rows.constant(9)),
+        )
+
+        def scratch(nbytes: int) -> int:
+            asked.append(nbytes)
+            return 700
+
+        for takes in (True, False):  # the second has no graph at first
+            model.open(takes)
+            model.queue.scratch, model.queue.counter = scratch, lambda: 800
+            for turn in range(12):
+                array, scalar = arrays[turn % 3], scalars[turn % 2]
+                model.ran.clear()
+                launch(model.queue, [scalar], (None, array))
+                packed = struct.pack("<4Q", array.address, 100, array.offset, 99)
+                assert array.native == packed
+                address = scalar.address + 32 * scalar.offset
+                assert [ran[4] for ran in model.ran] == [
+                    (packed + number(7), number(address + 5), number(708)),
+                    (number(800), number(10)),
+                ]
+        assert asked == [64] * 24
+        for operands in (([], (None, arrays[0])), ([scalars[0]], (None,)), ([None], (1, 2))):
+            with pytest.raises((IndexError, TypeError)):
+                launch(model.queue, *operands)
+        with pytest.raises(ValueError, match="another number of values"):
+            steps.launch(rows.COUNTER)
+
+
+def _data(whole: int, address: int, offset: int) -> Data:
+    device: Any = None
+    typ = ScalarArray(whole)
+    length = max(1, whole - 1)
+    return Data(typ, Block(device, address, 32 * whole), address, 32, whole, offset, length)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import struct
+import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -13,6 +15,8 @@ from typing import Any
 import pytest
 from fake_nodes import Kernel, standing_in
 from fake_streams import Setting, join, opened
+
+from zkrun.devices.base import Cancelled
 
 Seen = list[tuple[int, int]]
 """(function, argument) of the kernels that ran."""
@@ -25,7 +29,7 @@ class Nodes:
         self.setting, self.driver, self.lists = setting, setting.driver, dict[int, Seen]()
         self.streams: dict[int, Counter[int]] = {}  # by graph: launches on their way, by stream
         self.templates = set[int]()
-        self.by_rows = 0
+        self.by_rows = self.direct = 0
 
     def create(self) -> int:
         number: int = self.driver._handle()
@@ -69,10 +73,18 @@ class Nodes:
         self.driver.call("_launch", stream, lambda: on_its_way.subtract([stream]))
         return 0
 
+    def record_event(self, event: int, stream: int) -> int:
+        self.direct += 1
+        self.driver.call("eventRecord", event, stream)
+        return 0
+
+    def current_device(self) -> int:
+        return int(self.driver.call("getDevice"))
+
 
 @contextmanager
-def nodes() -> Iterator[tuple[Nodes, Any]]:
-    with opened() as setting:
+def nodes(gpus: int = 1) -> Iterator[tuple[Nodes, Any]]:
+    with opened(gpus) as setting:
         from cupy.cuda import runtime
 
         from zkrun.devices.cuda.streams import rows
@@ -88,6 +100,17 @@ def nodes() -> Iterator[tuple[Nodes, Any]]:
         for spare in rows._spare.values():
             for row in spare:
                 rows._destroy(row)
+
+
+def bind(rows: Any, setting: Setting, steps: Any) -> Any:
+    """As a device binds them: (an address; two more)."""
+    operands = rows.mutable_operand(0), rows.immutable_operand(0), rows.immutable_operand(1)
+    launch = steps.launch(*operands)
+
+    def function(mutable: Sequence[int], immutable: Sequence[int]) -> None:
+        launch(setting.current.here.queue, mutable, immutable)
+
+    return rows._rows.Bound(launch, function)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -111,12 +134,12 @@ def test_streams_of_threads_run_what_they_were_given_in_order(seed: int) -> None
             for kind, length in lengths.items()
         }
         wrong = list[int]()
+        bound = {kind: bind(rows, setting, steps) for kind, steps in all_steps.items()}
 
         def chain(name: int) -> None:
             """Work that is captured, and comes again as a graph."""
-            queue = setting.current.here.queue
-            all_steps[4].queue_on(queue, (name, 1, 2))
-            single.queue_on(queue, (name, 3))
+            bound[4]((name,), (1, 2))
+            single.queue_on(setting.current.here.queue, (name, 3))
 
         def program(name: int) -> None:
             dice, expected = random.Random(f"{seed} {name}"), Seen()
@@ -126,7 +149,10 @@ def test_streams_of_threads_run_what_they_were_given_in_order(seed: int) -> None
                 for at in range(dice.choice((1, 30))):
                     a, b, kind = dice.randrange(3), dice.randrange(3), dice.choice([*lengths])
                     values = (name, 100 + a, 200 + b)
-                    stream.run(at, partial(all_steps[kind].queue_on, stream, values))
+                    if dice.random() < 0.3:
+                        stream.run(at, partial(all_steps[kind].queue_on, stream, values))
+                    else:
+                        stream.run(at, bound[kind], (name,), values[1:])
                     expected += [(10 * kind + i, values[1 + i % 2]) for i in range(lengths[kind])]
                     stream.run(at, partial(single.queue_on, stream, (name, at)))
                     expected.append((9, at))
@@ -143,5 +169,97 @@ def test_streams_of_threads_run_what_they_were_given_in_order(seed: int) -> None
         assert setting.driver.misuse == []
         assert wrong == []
         assert setting.driver.launches > model.by_rows  # those that were captured, too
+        assert model.direct > 10
         assert setting.failures == []
         assert all(len(spare) <= 3 for spare in rows._spare.values())  # one a stream
+
+
+def bound_kernel(model: Nodes, rows: Any) -> Any:
+    """A bound function of one kernel that notes a number: ((list,), (number, 0))."""
+    steps = rows.Steps([rows.Step(7, (1, 1), 32, [[rows.Given(0, 0), rows.Given(1, 0)]])], 3)
+    model.lists[1] = Seen()
+    return bind(rows, model.setting, steps)
+
+
+@pytest.mark.parametrize("name", ["graphLaunch", "eventRecord"])
+def test_bound_work_that_cannot_be_queued(name: str) -> None:
+    """The stream fails there, and nothing comes after it."""
+    with nodes() as (model, rows):
+        setting, function = model.setting, bound_kernel(model, rows)
+        stream = setting.stream(held=False)
+        stream.run(0, function, (1,), (10, 0))
+        setting.driver.failing[name] = 700
+        stream.run(1, function, (1,), (11, 0))
+        setting.driver.failing.clear()
+        stream.run(2, function, (1,), (12, 0))
+        assert [at for at, _ in setting.failures] == [1]
+        assert (7, 12) not in model.lists[1]
+        with pytest.raises(Cancelled):
+            stream.synchronize()
+        stream.close()
+
+
+def test_bound_work_with_operands_that_are_none() -> None:
+    with nodes() as (model, rows):
+        setting, function = model.setting, bound_kernel(model, rows)
+        stream = setting.stream(held=False)
+        stream.run(0, function, (1,), (10, 0))
+        stream.run(1, function, (1,), (10,))
+        stream.run(2, function, (1,), (12, 0))
+        assert [(at, type(error)) for at, error in setting.failures] == [(1, IndexError)]
+        assert model.lists[1] == [(7, 10)]
+        stream.close()
+
+
+def test_bound_work_keeps_its_turn() -> None:
+    """Behind what waits, and behind what cannot be queued at once."""
+    with nodes() as (model, rows):
+        setting, function = model.setting, bound_kernel(model, rows)
+        stream, gate = setting.stream(held=False), setting.event()
+        stream.run(0, function, (1,), (10, 0))
+        stream.wait(1, gate)
+        stream.run(2, function, (1,), (11, 0))
+        stream.run(3, setting.blocking(lambda: model.lists[1].append((0, 0))))
+        stream.run(4, function, (1,), (12, 0))
+        assert model.lists[1] == [(7, 10)]
+        gate.complete()
+        stream.synchronize()
+        assert model.lists[1] == [(7, 10), (7, 11), (0, 0), (7, 12)]
+        stream.close()
+        stream.run(5, function, (1,), (13, 0))
+        assert len(model.lists[1]) == 4
+        assert setting.failures == []
+
+
+def test_bound_work_on_several_gpus_by_one_thread() -> None:
+    """Each time the other GPU is to be made the thread's first."""
+    with nodes(gpus=2) as (model, rows):
+        setting, function = model.setting, bound_kernel(model, rows)
+        streams = [setting.stream(gpu, held=False) for gpu in range(2)]
+        for at in range(20):
+            streams[at % 3 % 2].run(at, function, (1,), (at, 0))
+        for stream in streams:
+            stream.synchronize()
+            stream.close()
+        assert sorted(model.lists[1]) == [(7, at) for at in range(20)]
+        assert setting.failures == []
+
+
+def test_a_stream_goes_when_nobody_has_it_any_more() -> None:
+    """Also one that has failed with work on its way."""
+    with nodes() as (model, rows):
+        setting, function = model.setting, bound_kernel(model, rows)
+        for fails in (False, True):
+            stream = setting.stream(held=fails)
+            stream.run(0, function, (1,), (10, 0))
+            stream.record(1, setting.event())
+            if fails:
+                stream.cancel()
+                setting.driver.release()
+            stream.close()
+            gone = weakref.ref(stream)
+            setting.spans.clear()
+            setting.events.clear()
+            del stream
+            gc.collect()
+            assert gone() is None

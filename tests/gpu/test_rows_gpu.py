@@ -18,7 +18,9 @@ from zkrun.program.types import Scalar, ScalarArray
 pytestmark = pytest.mark.gpu
 
 N = 5000
-Calls = list[Callable[[], None]]
+Call = tuple[Callable[..., None], Sequence[Data], Sequence[Data]]
+Calls = list[Call]
+"""(function, mutable, immutable)"""
 
 
 @pytest.fixture
@@ -50,9 +52,11 @@ class Arrays:
         mutable: Sequence[Data],
         immutable: Sequence[Data] = (),
         **params: Any,
-    ) -> Callable[[], None]:
-        function = bound(self.gpu, self.curve, name, params, mutable, immutable)
-        return lambda: function(mutable, immutable)
+    ) -> Call:
+        return (
+            bound(self.gpu, self.curve, name, params, mutable, immutable),
+            *(mutable, immutable),
+        )
 
     def reset(self) -> None:
         for data, image in self.all:
@@ -74,7 +78,7 @@ def queue(gpu: Device, calls: Calls, streams: int = 1) -> None:
         for _ in range(streams)
     ]
     for number, call in enumerate(calls):
-        opened[number % streams].run(number, call)
+        opened[number % streams].run(number, *call)
     for stream in opened:
         stream.synchronize()
         stream.close()
@@ -84,10 +88,12 @@ def queue(gpu: Device, calls: Calls, streams: int = 1) -> None:
 def one_by_one(arrays: Arrays, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The values afterwards, where no graphs are made."""
     with monkeypatch.context() as patch:
-        patch.setattr(rows.Rows, "row", lambda self, steps: None)
+        patch.setattr(rows.Rows, "another", lambda self, steps: None)
         arrays.reset()
-        for call in calls:
-            call()
+        for function, mutable, immutable in calls:
+            function(mutable, immutable)
+        prepared: Any = arrays.gpu
+        assert not prepared.prepare().rows.ready
     return arrays.values()
 
 

@@ -23,7 +23,7 @@ from zkrun.devices.base import (
     Stream,
     Value,
 )
-from zkrun.devices.cuda import copies
+from zkrun.devices.cuda import _rows, copies
 from zkrun.devices.cuda.description import architecture_of
 from zkrun.devices.cuda.errors import give_back, told
 from zkrun.devices.cuda.functions.table import FACTORIES, installed
@@ -269,7 +269,7 @@ class CudaDevice(Device):
                 with self._queue() as queue:
                     launch(queue, mutable, immutable)
 
-        return function
+        return _rows.Bound(launch, function) if isinstance(launch, _rows.Launch) else function
 
     def prepare(self) -> Queue:
         """The queue for what functions prepare before the run, while they are bound."""

@@ -11,15 +11,20 @@ from zkrun.devices.cuda.functions.launch import (
     Kernel,
     Launch,
     Values,
-    address_of,
     blocks,
     kernels,
     montgomery,
-    view,
 )
 from zkrun.devices.cuda.kernels.units import elementwise_unit
 from zkrun.devices.cuda.streams.queue import Queue
-from zkrun.devices.cuda.streams.rows import Given, Part, Step, Steps
+from zkrun.devices.cuda.streams.rows import (
+    Given,
+    Part,
+    Step,
+    Steps,
+    immutable_operand,
+    mutable_operand,
+)
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
 from zkrun.program.types import length
@@ -44,6 +49,9 @@ _PRODUCT_THREADS = 128  # of multiply_all, multiply_cyclic and multiply_strided
 # For the last one: elements at least of an array, and of a thread. As is fastest on an H200.
 _STRIDED, _STRIDES = 1 << 19, 8
 _TO_DEVICE = 1
+
+_FIRST = mutable_operand(0)
+_PAIR = _FIRST, immutable_operand(0), immutable_operand(1)
 
 
 def of_elements(
@@ -74,34 +82,18 @@ def pairwise(operation: str) -> Factory:
     def factory(call: Call, device: CudaDevice) -> Launch:
         kernel = kernels(elementwise_unit(call.curve))[operation]
         steps = Steps([of_elements(kernel, length(call.mutable[0]), *map(Given, range(3)))], 3)
-
-        def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-            (c,), (a, b) = mutable, immutable
-            steps.queue_on(queue, (view(c), view(a), view(b)))
-
-        return launch
+        return steps.launch(*_PAIR)
 
     return factory
 
 
 def poly_scale(call: Call, device: CudaDevice) -> Launch:
-    steps = _cyclic(call, 1)
-
-    def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        (c,), (a, s) = mutable, immutable
-        steps.queue_on(queue, (view(c), view(a), view(s)))
-
-    return launch
+    return _cyclic(call, 1).launch(*_PAIR)
 
 
 def distribute_powers(call: Call, device: CudaDevice) -> Launch:
     steps = _cyclic(call, length(call.immutable[0]))
-
-    def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        (a,), (powers,) = mutable, immutable
-        steps.queue_on(queue, (view(a), view(a), view(powers)))
-
-    return launch
+    return steps.launch(_FIRST, _FIRST, immutable_operand(0))
 
 
 def _cyclic(call: Call, period: int) -> Steps:
@@ -123,12 +115,7 @@ def fill(call: Call, device: CudaDevice) -> Launch:
     first, others = {"zero": (0, 0), "one_lagrange": (1, 1), "one_coef": (1, 0)}[call.params.value]
     field = call.curve.scalar
     values = montgomery(first, field) + montgomery(others, field)
-    steps = Steps([of_elements(kernel, length(call.mutable[0]), Given(0), values)], 1)
-
-    def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        steps.queue_on(queue, (view(mutable[0]),))
-
-    return launch
+    return Steps([of_elements(kernel, length(call.mutable[0]), Given(0), values)], 1).launch(_FIRST)
 
 
 def scalar_invert(call: Call, device: CudaDevice) -> Launch:
@@ -137,7 +124,7 @@ def scalar_invert(call: Call, device: CudaDevice) -> Launch:
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         number, word = queue.failure_word()
-        steps.queue_on(queue, (address_of(mutable[0]), word))
+        steps.queue_on(queue, (mutable[0], word))
         queue.fail_if_set(number, lambda word: RunFailed("scalar_invert: zero has no inverse"))
 
     return launch
@@ -148,9 +135,4 @@ def scalar_pow(call: Call, device: CudaDevice) -> Launch:
     exponent: int = call.params.exp
     limbs = -(-exponent.bit_length() // 64)
     address = upload(device, exponent.to_bytes(8 * limbs, "little")) if limbs else 0
-    steps = Steps([kernel.step(1, 32, [Given(0, 0), address, limbs, 0])], 1)
-
-    def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        steps.queue_on(queue, (address_of(mutable[0]),))
-
-    return launch
+    return Steps([kernel.step(1, 32, [Given(0, 0), address, limbs, 0])], 1).launch(_FIRST)

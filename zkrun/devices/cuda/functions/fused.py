@@ -6,10 +6,19 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from zkrun.devices.cuda.functions.elementwise import of_elements
-from zkrun.devices.cuda.functions.launch import Kernel, Launch, Values, kernels, view
+from zkrun.devices.cuda.functions.launch import Kernel, Launch, kernels
 from zkrun.devices.cuda.kernels.fused_unit import FEW_OPERANDS, fused_of
-from zkrun.devices.cuda.streams.queue import Queue
-from zkrun.devices.cuda.streams.rows import VIEW_BYTES, Given, Part, Step, Steps, size
+from zkrun.devices.cuda.streams.rows import (
+    VIEW_BYTES,
+    Given,
+    Part,
+    Step,
+    Steps,
+    immutable_operand,
+    mutable_operand,
+    scratch_memory,
+    size,
+)
 from zkrun.program.signature import Call
 from zkrun.program.types import length
 
@@ -34,13 +43,8 @@ def fused_arith(call: Call, device: CudaDevice) -> Launch:
         job = [Given(operands, 0)]
     steps.append(of_elements(found["fused"], count, *job, each=fused.each))
     in_order = Steps(steps if count else [], operands + (keep is not None))
-
-    def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        views = [*map(view, mutable), *(view(immutable[index]) for index in fused.inputs)]
-        scratch = () if keep is None else (queue.scratch(nbytes),)
-        in_order.queue_on(queue, (*views, *scratch))
-
-    return launch
+    of_call = *map(mutable_operand, range(outputs)), *map(immutable_operand, fused.inputs)
+    return in_order.launch(*of_call, *([] if keep is None else [scratch_memory(nbytes)]))
 
 
 def _keep(keep: Kernel, job: Sequence[Part], memory: int) -> Iterator[Step]:

@@ -31,7 +31,6 @@ __all__ = [
     "kernels",
     "montgomery",
     "pack_view",
-    "view",
 ]
 
 Values = Sequence[Value]
@@ -87,14 +86,6 @@ def blocks(count: int, threads: int) -> int:
 def clear_words(found: Mapping[str, Kernel], words: Argument, count: int) -> Step:
     """Zeros in `count` words, a multiple of four, from an address on that is a multiple of 16."""
     return found["clear_words"].step(blocks(count, _CLEARED), _CLEAR_THREADS, words, count)
-
-
-def view(data: Data) -> bytes:
-    """The struct DeviceView of a value, made once."""
-    if data.native is None:
-        data.native = pack_view(data.address, data.whole, data.offset, data.length)
-    packed: bytes = data.native
-    return packed
 
 
 def address_of(scalar: Data) -> int:

@@ -24,7 +24,6 @@ from zkrun.devices.cuda.functions.launch import (
     clear_words,
     kernels,
     pack_view,
-    view,
 )
 from zkrun.devices.cuda.kernels.units import msm_units
 from zkrun.devices.cuda.plans.msm import (
@@ -46,7 +45,11 @@ from zkrun.devices.cuda.streams.rows import (
     Step,
     Steps,
     Values,
+    constant,
+    immutable_operand,
+    mutable_operand,
     queue_once,
+    scratch_memory,
 )
 from zkrun.errors import ResourceLimit
 from zkrun.program.signature import Call
@@ -113,18 +116,20 @@ def msm(call: Call, device: CudaDevice) -> Launch:
     nbytes = multiples_bytes(curve, group, longest, widths[1]) if keeps else 0
 
     def launch(queue: Queue, mutable: Sequence[Value], immutable: Sequence[Value]) -> None:
-        results = [address_of(point) for point in mutable]
         if not longest:
-            _clear(curve, group, results, queue.handle)
+            _clear(curve, group, [address_of(point) for point in mutable], queue.handle)
             return
-        views = [view(array) for array in immutable]
-        kept = 0
-        if keeps:
-            of_what = (curve.name, group, views[0], longest, widths[1])
-            kept = kept_memory(device, queue, of_what, nbytes)
+        bases = immutable[0]
+        where = bases.address, bases.whole, bases.offset, bases.length
+        of_what = (curve.name, group, where, longest, widths[1])
+        kept = kept_memory(device, queue, of_what, nbytes)
         scratch = queue.scratch(sizes[kept != 0])
-        steps(kept != 0).queue_on(queue, (scratch, kept, *results, *views))
+        steps(kept != 0).queue_on(queue, (scratch, kept, *mutable, *immutable))
 
+    if longest and not keeps:
+        results = map(mutable_operand, range(vectors))
+        arrays = map(immutable_operand, range(1 + vectors))
+        return steps(False).launch(scratch_memory(sizes[0]), constant(0), *results, *arrays)
     return launch
 
 

@@ -18,12 +18,20 @@ from zkrun.devices.cuda.functions.launch import (
     blocks,
     kernels,
     montgomery,
-    view,
 )
 from zkrun.devices.cuda.kernels.units import elementwise_unit, ntt_units
 from zkrun.devices.cuda.plans.ntt import ELEMENT, FACTOR, LARGEST_TABLE, Shape, best_shape
 from zkrun.devices.cuda.streams.queue import Queue
-from zkrun.devices.cuda.streams.rows import Argument, Given, Step, Steps, queue_once
+from zkrun.devices.cuda.streams.rows import (
+    Argument,
+    Given,
+    Step,
+    Steps,
+    constant,
+    mutable_operand,
+    queue_once,
+    scratch_memory,
+)
 from zkrun.errors import RunFailed
 from zkrun.program.signature import Call
 from zkrun.program.types import length
@@ -54,7 +62,8 @@ def ntt(call: Call, device: CudaDevice) -> Launch:
         )
     plan: Any = device.plans[key]
     if not call.immutable:
-        return lambda queue, mutable, immutable: plan(queue, mutable[0], 0)
+        launch_plan: Launch = plan.launch
+        return launch_plan
     check = kernels(*ntt_units(curve))["check"]
     grid = blocks(length(call.immutable[0]), 256)
     job: Argument = [Given(0), Given(1, 0), 0, montgomery(root, field)]
@@ -62,7 +71,7 @@ def ntt(call: Call, device: CudaDevice) -> Launch:
 
     def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
         number, word = queue.failure_word()
-        checked.queue_on(queue, (view(immutable[0]), word))
+        checked.queue_on(queue, (immutable[0], word))
         plan(queue, mutable[0], word)
         queue.fail_if_set(number, lambda word: RunFailed(_WRONG))
 
@@ -124,6 +133,9 @@ class Plan:
         else:
             self._plan_passes(shape or best_shape(k), k > self.largest_table or not tables)
         self._steps = Steps(list(self._kernels_in_order()), 3)
+        self._scratch = ELEMENT << self._k if len(self._passes) > 1 else 0
+        scratch = scratch_memory(self._scratch) if self._scratch else constant(0)
+        self.launch: Launch = self._steps.launch(mutable_operand(0), scratch, constant(0))
 
     def _plan_passes(self, shape: Shape, geometric: bool) -> None:
         self._run_pass: Kernel = self._kernels[f"pass{shape.held}"]
@@ -136,8 +148,8 @@ class Plan:
 
     def __call__(self, queue: Queue, a: Any, stop: int) -> None:
         """Queues the transform of `a`, which is left as it is where the word at `stop` is not 0."""
-        scratch = queue.scratch(ELEMENT << self._k) if len(self._passes) > 1 else 0
-        self._steps.queue_on(queue, (view(a), scratch, stop))
+        scratch = queue.scratch(self._scratch) if self._scratch else 0
+        self._steps.queue_on(queue, (a, scratch, stop))
 
     def _kernels_in_order(self) -> Iterator[Step]:
         """For values: (view of the array, address of scratch, address of the word to stop)."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cupy
 from cupy.cuda import runtime
 
-from zkrun.devices.cuda.functions.launch import Kernel, Launch, Values, blocks, kernels, view
+from zkrun.devices.cuda.functions.launch import Kernel, Launch, Values, blocks, kernels
 from zkrun.devices.cuda.kernels.units import permutation_unit
 from zkrun.devices.cuda.plans.permute import (
     MOST_BUCKETS,
@@ -54,7 +54,7 @@ def permute(call: Call, device: CudaDevice) -> Launch:
         number, word = queue.failure_word()
         state = queue.scratch(layout.end)
         runtime.memsetAsync(state, 0, layout.records, queue.handle)
-        steps.queue_on(queue, (*map(view, mutable), *map(view, immutable), state, word))
+        steps.queue_on(queue, (*mutable, *immutable, state, word))
         queue.fail_if_set(number, _missing)
 
     return launch

@@ -3,22 +3,26 @@ batch_invert.cuh."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from zkrun.devices.base import Data
 from zkrun.devices.cuda.functions.launch import (
     Launch,
-    Values,
-    address_of,
     blocks,
     clear_words,
     kernels,
-    view,
 )
 from zkrun.devices.cuda.kernels.units import evaluation_unit, inversion_unit, recurrence_unit
-from zkrun.devices.cuda.streams.queue import Queue
-from zkrun.devices.cuda.streams.rows import Argument, Given, Steps
+from zkrun.devices.cuda.streams.rows import (
+    COUNTER,
+    Argument,
+    Given,
+    Source,
+    Steps,
+    constant,
+    immutable_operand,
+    mutable_operand,
+    scratch_memory,
+)
 from zkrun.program.signature import Call
 from zkrun.program.types import length
 
@@ -50,28 +54,16 @@ _RUNS, _SHORTEST_RUN, _LONGEST_RUN = 1 << 15, 4, 128
 
 
 def scan_mul(call: Call, device: CudaDevice) -> Launch:
-    run = _recurrence(call, "product", min(length(call.immutable[0]), length(call.mutable[0])))
-
-    def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        (z,), (a, first) = mutable, immutable
-        run(queue, a, z, address_of(first), 0)
-
-    return launch
+    count = min(length(call.immutable[0]), length(call.mutable[0]))
+    return _recurrence(call, "product", count, immutable_operand(1), constant(0))
 
 
 def kate_division(call: Call, device: CudaDevice) -> Launch:
-    run = _recurrence(call, "horner", length(call.immutable[0]))
-
-    def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        (q,), (p, x) = mutable, immutable
-        run(queue, p, q, 0, address_of(x))
-
-    return launch
+    return _recurrence(call, "horner", length(call.immutable[0]), constant(0), immutable_operand(1))
 
 
-def _recurrence(call: Call, law: str, count: int) -> Callable[[Queue, Data, Data, int, int], None]:
-    """What queues one law over `count` elements: (queue, source, target, address of the first
-    value, of x)."""
+def _recurrence(call: Call, law: str, count: int, start: Source, point: Source) -> Launch:
+    """One law over `count` elements, with what its first value and its x come from."""
     found = kernels(recurrence_unit(call.curve))
     n = length(call.mutable[0])
     recur = found[f"recur_{law}_{'short' if n <= _SHORT else 'long'}"]
@@ -84,21 +76,17 @@ def _recurrence(call: Call, law: str, count: int) -> Callable[[Queue, Data, Data
     words = blocks(_STATUSES + tiles + groups, 8) * 8  # elements lie in sectors of their own
     sizes = (4 * words, *(_ITEM * size for size in (tiles, groups, groups, tables * _POWERS)))
     places = [sum(sizes[:i]) for i in range(6)]
-    scratch, first, x = 2, Given(3, 0), Given(4, 0)
-    told, *sums, powers = (Given(scratch, place) for place in places[:5])
+    first, x = Given(3, 0), Given(4, 0)
+    told, *sums, powers = (Given(2, place) for place in places[:5])
     job: Argument = [Given(0), Given(1), *sums, first, x, powers, count, tiles, told]
     steps = [
         clear_words(found, told, words),
         recur.step(tables + tiles, _TILE_THREADS, job, shared=_RING),
     ]
-    in_order = Steps(steps if n else [], 5)
-
-    def run(queue: Queue, source: Data, target: Data, first: int, x: int) -> None:
-        if n:
-            values = (view(source), view(target), queue.scratch(places[5]), first, x)
-            in_order.queue_on(queue, values)
-
-    return run
+    if not n:
+        return lambda *_: None
+    arrays = immutable_operand(0), mutable_operand(0)
+    return Steps(steps, 5).launch(*arrays, scratch_memory(places[5]), start, point)
 
 
 def evaluate(call: Call, device: CudaDevice) -> Launch:
@@ -111,13 +99,8 @@ def evaluate(call: Call, device: CudaDevice) -> Launch:
     a, x, y, arrivals = Given(0), Given(1, 0), Given(2, 0), Given(4, 0)
     job: Argument = [a, x, Given(3, 0), Given(3, powers), y, log_rows, tiles, arrivals]
     steps = Steps([evaluate.step(tiles + 1, threads, job)], 5)
-
-    def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        (y,), (a, x) = mutable, immutable
-        scratch, arrivals = queue.scratch(powers + sums), queue.counter()
-        steps.queue_on(queue, (view(a), address_of(x), address_of(y), scratch, arrivals))
-
-    return launch
+    of_call = immutable_operand(0), immutable_operand(1), mutable_operand(0)
+    return steps.launch(*of_call, scratch_memory(powers + sums), COUNTER)
 
 
 def batch_invert(call: Call, device: CudaDevice) -> Launch:
@@ -125,10 +108,7 @@ def batch_invert(call: Call, device: CudaDevice) -> Launch:
     n = length(call.mutable[0])
     stride = blocks(n, min(max(n // _RUNS, _SHORTEST_RUN), _LONGEST_RUN))
     grid, threads = blocks(stride, _INVERSION_THREADS), _INVERSION_THREADS
+    if not n:
+        return lambda *_: None
     steps = Steps([invert_runs.step(grid, threads, [Given(0), Given(1, 0), stride])], 2)
-
-    def launch(queue: Queue, mutable: Values, immutable: Values) -> None:
-        if n:
-            steps.queue_on(queue, (view(mutable[0]), queue.scratch(n * _ITEM)))
-
-    return launch
+    return steps.launch(mutable_operand(0), scratch_memory(n * _ITEM))

@@ -126,10 +126,9 @@ class Queue:
         self._owns_memory = memory is None
         self.memory = memory or ScratchMemory(device)
         self._given = (0, 0)  # address and bytes of the workspace of what is being queued
-        self.rows: Rows | None = None  # where work is only captured, there are none
+        self.rows = Rows(device.index, takes=not self._owns_memory, makes=not captures)
         if not captures:
             self.memory.stream = self.handle
-            self.rows = Rows(device.index, takes=not self._owns_memory)
         self._words = 0
         self._words_pinned = 0
         self.free_words: list[int] = []
@@ -223,6 +222,5 @@ class Queue:
         give_up(self.handle)
         if self._words_pinned:
             self.gpu.slots.give(self._words_pinned)
-        if self.rows is not None:
-            self.rows.close()
+        self.rows.close()
         give_back(runtime.streamDestroy, self.handle)

@@ -23,18 +23,25 @@ from zkrun.devices.cuda import _rows
 from zkrun.devices.cuda.errors import OUT_OF_MEMORY, give_back
 
 if TYPE_CHECKING:
+    from zkrun.devices.base import Data
     from zkrun.devices.cuda.streams.queue import Queue
 
 __all__ = [
+    "COUNTER",
     "VIEW_BYTES",
     "Argument",
     "Given",
     "Part",
     "Rows",
+    "Source",
     "Step",
     "Steps",
     "Values",
+    "constant",
+    "immutable_operand",
+    "mutable_operand",
     "queue_once",
+    "scratch_memory",
     "size",
 ]
 
@@ -61,8 +68,40 @@ Part: TypeAlias = "bytes | int | Given"
 Argument: TypeAlias = "Part | list[Part]"
 """Of a kernel: a part, or a struct of several."""
 
-Values: TypeAlias = "tuple[bytes | int, ...]"
-"""What a call gives to kernels: views, and addresses."""
+Values: TypeAlias = "tuple[Data | bytes | int, ...]"
+"""What a call gives to kernels: values in memory, of which they take the view, or the address of
+the first element; views as they are, and addresses."""
+
+
+class Source(NamedTuple):
+    """Where a call takes a value from; the kinds are those of rows.cpp."""
+
+    kind: int
+    which: int
+
+
+def mutable_operand(number: int) -> Source:
+    """The mutable operand of this number."""
+    return Source(0, number)
+
+
+def immutable_operand(number: int) -> Source:
+    """The immutable operand of this number."""
+    return Source(1, number)
+
+
+def scratch_memory(nbytes: int) -> Source:
+    """The address of so much scratch memory of the queue."""
+    return Source(2, nbytes)
+
+
+COUNTER = Source(3, 0)
+"""The address of the queue's counter."""
+
+
+def constant(address: int) -> Source:
+    """An address that all calls give."""
+    return Source(4, address)
 
 
 def size(part: Part) -> int:
@@ -114,17 +153,19 @@ class Steps:
 
     def __init__(self, steps: Sequence[Step], values: int) -> None:
         some = [step for step in steps if step.grid[0]]
-        self.length = len(some)
         self.kernels = _rows.Kernels(values)
         sizes = [step.put(self.kernels) for step in some]
-        self._in_rows = bool(some) and max(sizes) <= _MOST_BYTES
-        if self._in_rows:
+        self.length = len(some) if max(sizes, default=0) <= _MOST_BYTES else 0  # of their row
+        if self.length:
             _make_ready(self)
+
+    def launch(self, *sources: Source) -> _rows.Launch:
+        """What queues them with a source for each value: (queue, mutable, immutable operands)."""
+        return _rows.Launch(self, self.kernels, self.length, _check, sources)
 
     def queue_on(self, queue: Queue, values: Values) -> None:
         """Queues them with these values. What `values` point to must stay until they have run."""
-        rows = queue.rows if self._in_rows else None
-        row = None if rows is None else rows.row(self)
+        row = queue.rows.ready.get(self.length) or queue.rows.another(self)
         if row is not None:
             status = row.queue(self.kernels, values, queue.handle)
         else:
@@ -144,26 +185,30 @@ class Rows:
     """The graphs of one stream by their length. Used by one thread at a time.
 
     One that `takes` those that are ready need not launch anything one by one first, and leaves its
-    own to others.
+    own to others. One that `makes` none has none: where work is only captured.
     """
 
-    def __init__(self, device: int, takes: bool) -> None:
-        self._device, self._takes = device, takes
-        self._rows: dict[int, _rows.Row | None] = {}  # None: there is no memory for one
+    def __init__(self, device: int, takes: bool, makes: bool = True) -> None:
+        self._device, self._takes, self._makes = device, takes, makes
+        self.ready: dict[int, _rows.Row] = {}
         self._launched: dict[int, int] = {}
+        self._without = {0}  # lengths for which there is no memory, and what fits in no row
 
-    def row(self, steps: Steps) -> _rows.Row | None:
-        """The graph for such a row, if there is one already or it pays to make one."""
+    def another(self, steps: Steps) -> _rows.Row | None:
+        """The graph for such a row, of which there is none yet, if it pays to make one."""
         length = steps.length
-        if length in self._rows:
-            return self._rows[length]
+        if not self._makes or length in self._without:
+            return None
         row = _take_spare(self._device, length) if self._takes else None
         if row is None:
             launched = self._launched[length] = self._launched.get(length, 0) + length
             if launched < _FEW:
                 return None
             row = _make(steps)
-        self._rows[length] = row
+        if row is None:
+            self._without.add(length)
+        else:
+            self.ready[length] = row
         return row
 
     def close(self) -> None:
@@ -171,14 +216,12 @@ class Rows:
 
         Who takes none leaves none: there would be more of them with each GPU that is opened.
         """
-        for length, row in self._rows.items():
-            if row is None:
-                continue
+        for length, row in self.ready.items():
             if self._takes:
                 _spare.setdefault((self._device, length), []).append(row)
             else:
                 _destroy(row)
-        self._rows.clear()
+        self.ready.clear()
 
 
 _spare: dict[tuple[int, int], list[_rows.Row]] = {}
@@ -242,6 +285,8 @@ def _driver() -> _rows.Driver:
         "cuGraphAddKernelNode_v2",
         "cuGraphExecKernelNodeSetParams_v2",
         "cuGraphLaunch",
+        "cuEventRecord",
+        "cuCtxGetDevice",
     )
     addresses = (ctypes.cast(getattr(library, name), ctypes.c_void_p).value for name in names)
     return _rows.Driver(*(address or 0 for address in addresses))
