@@ -231,6 +231,23 @@ def test_bound_work_keeps_its_turn() -> None:
         assert setting.failures == []
 
 
+def test_more_bound_work_than_events_are_ready() -> None:
+    """Events are made as they are needed, and all of it is queued in the same way."""
+    with nodes() as (model, rows):
+        setting, function = model.setting, bound_kernel(model, rows)
+        stream = setting.stream(held=True)
+        stream.run(0, function, (1,), (0, 0))  # by itself: the thread has another GPU, or none
+        before = model.direct
+        for at in range(1, 600):
+            stream.run(at, function, (1,), (at, 0))
+        assert model.direct - before == 599
+        setting.driver.release()
+        stream.synchronize()
+        assert model.lists[1] == [(7, at) for at in range(600)]
+        stream.close()
+        assert setting.failures == []
+
+
 def test_bound_work_on_several_gpus_by_one_thread() -> None:
     """Each time the other GPU is to be made the thread's first."""
     with nodes(gpus=2) as (model, rows):

@@ -103,7 +103,8 @@ class Direct:
 
     `acquire` and `release` are those of the lock that guards what is queued; `waiting` has what is
     to be queued before. `ready` has graphs by the length of their rows, and `events` events that
-    are free. `fly` takes the `flight` that is made of what was queued.
+    are free; `take` makes one where there is none. `fly` takes the `flight` that is made of what
+    was queued.
     """
 
     is_open: bool
@@ -117,6 +118,7 @@ class Direct:
         waiting: Collection[object],
         ready: dict[int, Row],
         events: list[int],
+        take: Callable[[], int],
         flight: Callable[[str, int, int, int, None, tuple[()]], Flight],
         fly: Callable[[Flight], None],
     ) -> None: ...

@@ -98,6 +98,7 @@ class CudaStream(Queue, Stream):
             self._operations,
             self.rows.ready,
             self._events.spare,
+            self._events.take,
             Flight,
             self.landing.add,
         )
