@@ -71,10 +71,13 @@ def test_transfers_and_host_on_a_virtual_gpu(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(host, "LOG", 4)
     monkeypatch.setattr(host, "CALLS", 3)
     monkeypatch.setattr(host, "RUNS", 2)
+    monkeypatch.setattr(host, "BURST", 5)
+    monkeypatch.setattr(host, "BURST_RUNS", 1)
     assert list(host.host_cases(5, "virtual")) == []
     rows = [result.row for result in host.host_cases(4, "virtual")]
     assert rows[:2] == ["poly_add, queued once", "poly_add, replayed"]
-    assert len(rows) == 2 * len(host.FUNCTIONS)
+    assert rows[-1] == "poly_mul, a burst of 5"
+    assert len(rows) == 2 * len(host.FUNCTIONS) + len(host.IN_BURSTS)
 
 
 def bench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
