@@ -55,17 +55,20 @@ def host_cases(log: int, gpu: Literal["real", "virtual"] = "real") -> Iterator[R
             ("queued once", statistics.median(singles[name][1:])),
             ("replayed", replayed),
         ):
-            share = gpu_limits.INSTRUCTION / taken
-            yield Result(f"{name}, {how}", log, taken, "µs", share)
+            yield judged(f"{name}, {how}", taken)
     for name in IN_BURSTS:
         document = program(name, BURST, 1 << log)
         analysis = zkrun.validate(document)
         runs = (zkrun.run(document, {}, once, analysis) for _ in range(BURST_RUNS + 1))
         taken = statistics.median([microseconds(run.trace, name) for run in runs][1:])
-        share = gpu_limits.INSTRUCTION / taken
-        yield Result(f"{name}, a burst of {BURST}", log, taken, "µs", share)
+        yield judged(f"{name}, a burst of {BURST}", taken)
     if peer:
         yield Result("cupy.add(a, b, c), to compare", log, statistics.median(peer[1:]), "µs")
+
+
+def judged(row: str, taken: float) -> Result:
+    """A cell that is held against what an instruction may take."""
+    return Result(row, LOG, taken, "µs", gpu_limits.INSTRUCTION / taken)
 
 
 def cupy_microseconds(n: int) -> float:

@@ -233,7 +233,7 @@ def test_a_call_of_the_driver_fails_when_work_is_queued(name: str) -> None:
                 stream.close()
             stream, other, event = setting.stream(), setting.stream(), setting.event()
             other.record(0, event)
-            setting.gpus[0].events.spare.clear()  # the next one is made
+            setting.gpus[0].events._spare.clear()  # the next one is made
             setting.driver.failing[name] = status
             stream.wait(1, event)
             stream.run_all(works, "key")
@@ -322,7 +322,7 @@ def test_a_call_of_the_driver_fails_while_a_gpu_or_a_stream_is_opened() -> None:
 
         def there() -> tuple[int, int, int, int]:
             alive = sum(not event.destroyed for event in driver.events.values())
-            return len(driver.streams), alive, len(driver.memory), len(gpu.events.spare)
+            return len(driver.streams), alive, len(driver.memory), len(gpu.events._spare)
 
         def opens(what: Callable[[], Any], failing: int) -> bool:
             """Whether that needs no more calls than those before the one that fails."""

@@ -211,7 +211,7 @@ def test_times_when_the_clocks_of_host_and_gpu_differ() -> None:
             stream.run(3 * turn + 2, setting.kernel())
             stream.synchronize()
             base = stream.landing.times.base
-            assert base not in setting.gpus[0].events.spare  # where others would record it
+            assert base not in setting.gpus[0].events._spare  # where others would record it
         assert setting.told(stream) == list(range(12))
 
 

@@ -53,10 +53,8 @@ class Arrays:
         immutable: Sequence[Data] = (),
         **params: Any,
     ) -> Call:
-        return (
-            bound(self.gpu, self.curve, name, params, mutable, immutable),
-            *(mutable, immutable),
-        )
+        function = bound(self.gpu, self.curve, name, params, mutable, immutable)
+        return function, mutable, immutable
 
     def reset(self) -> None:
         for data, image in self.all:

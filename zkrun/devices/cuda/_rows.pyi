@@ -102,9 +102,8 @@ class Direct:
     """What a stream queues bound functions by, with no Python in between, while it `is_open`.
 
     `acquire` and `release` are those of the lock that guards what is queued; `waiting` has what is
-    to be queued before. `ready` has graphs by the length of their rows, and `events` events that
-    are free; `take` makes one where there is none. `fly` takes the `flight` that is made of what
-    was queued.
+    to be queued before. `ready` has graphs by the length of their rows. `take` gives an event, and
+    `fly` takes the `flight` that is made of what was queued.
     """
 
     is_open: bool
@@ -117,7 +116,6 @@ class Direct:
         release: Callable[[], None],
         waiting: Collection[object],
         ready: dict[int, Row],
-        events: list[int],
         take: Callable[[], int],
         flight: Callable[[str, int, int, int, None, tuple[()]], Flight],
         fly: Callable[[Flight], None],

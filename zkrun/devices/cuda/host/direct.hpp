@@ -26,12 +26,11 @@ struct Bound {
 class Direct {
  public:
   Direct(int device, uintptr_t stream, nb::object acquire, nb::object release, nb::object waiting,
-         nb::dict ready, nb::list events, nb::object take, nb::object flight, nb::object fly)
+         nb::dict ready, nb::object take, nb::object flight, nb::object fly)
       : device_(device),
         stream_(stream),
-        parts_{std::move(acquire), std::move(release), std::move(waiting),
-               std::move(ready),   std::move(events),  std::move(take),
-               std::move(flight),  std::move(fly)} {}
+        parts_{std::move(acquire), std::move(release), std::move(waiting), std::move(ready),
+               std::move(take),    std::move(flight),  std::move(fly)} {}
 
   bool is_open = true;
 
@@ -50,7 +49,7 @@ class Direct {
     }
     Row& row = nb::cast<Row&>(found);
     if (!row.driver().is_current(device_)) return false;
-    const nb::object keeps = nb::borrow(found), event = take_event();
+    const nb::object keeps = nb::borrow(found), event = call(parts_[take]);
     timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     launch.queue(row, queue, stream_, operands[0], operands[1], number(event));
@@ -68,17 +67,7 @@ class Direct {
   }
 
  private:
-  enum { acquire, release, waiting, ready, events, take, flight, fly, count };
-
-  // One of those that are free, or a new one.
-  nb::object take_event() const {
-    PyObject* const free = parts_[events].ptr();
-    const Py_ssize_t count = PyList_GET_SIZE(free);
-    if (count == 0) return call(parts_[take]);
-    const nb::object last = nb::borrow(PyList_GET_ITEM(free, count - 1));
-    if (PyList_SetSlice(free, count - 1, count, nullptr) != 0) throw nb::python_error();
-    return last;
-  }
+  enum { acquire, release, waiting, ready, take, flight, fly, count };
 
   template <class... Arguments>
   static nb::object call(const nb::object& callable, const Arguments&... arguments) {

@@ -41,10 +41,10 @@ NB_MODULE(_rows, module) {
       .def(nb::init<nb::object, nb::object>(), nb::arg("launch"), nb::arg("function"))
       .def("__call__", &Bound::operator(), nb::arg("mutable"), nb::arg("immutable"));
   nb::class_<Direct>(module, "Direct", nb::type_slots(direct_slots))
-      .def(nb::init<int, uintptr_t, nb::object, nb::object, nb::object, nb::dict, nb::list,
-                    nb::object, nb::object, nb::object>(),
+      .def(nb::init<int, uintptr_t, nb::object, nb::object, nb::object, nb::dict, nb::object,
+                    nb::object, nb::object>(),
            nb::arg("device"), nb::arg("stream"), nb::arg("acquire"), nb::arg("release"),
-           nb::arg("waiting"), nb::arg("ready"), nb::arg("events"), nb::arg("take"), nb::arg("flight"),
+           nb::arg("waiting"), nb::arg("ready"), nb::arg("take"), nb::arg("flight"),
            nb::arg("fly"))
       .def_rw("is_open", &Direct::is_open)
       .def("submit", &Direct::submit, nb::arg("queue"), nb::arg("at"), nb::arg("work"),

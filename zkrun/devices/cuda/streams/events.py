@@ -24,29 +24,29 @@ class EventPool:
 
     def __init__(self) -> None:
         self._all: list[int] = []
-        self.spare: list[int] = []
+        self._spare: list[int] = []
 
     def make_ready(self) -> None:
         """Has some before they are needed."""
-        self.spare += [self._make() for _ in range(_READY)]
+        self._spare += [self._make() for _ in range(_READY)]
 
     def take(self) -> int:
         """One that is the caller's."""
         try:
-            return self.spare.pop()
+            return self._spare.pop()
         except IndexError:
             return self._make()
 
     def give(self, events: Iterable[int]) -> None:
         """Takes back what has passed, and what nobody will wait for or measure from."""
-        self.spare.extend(events)
+        self._spare.extend(events)
 
     def close(self) -> None:
         """Destroys all."""
         for cuda in self._all:
             give_back(runtime.eventDestroy, cuda)
         self._all.clear()
-        self.spare.clear()
+        self._spare.clear()
 
     def _make(self) -> int:
         cuda: int = runtime.eventCreateWithFlags(_EVENT_FLAGS)

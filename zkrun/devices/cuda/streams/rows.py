@@ -74,7 +74,7 @@ the first element; views as they are, and addresses."""
 
 
 class Source(NamedTuple):
-    """Where a call takes a value from; the kinds are those of rows.cpp."""
+    """Where a call takes a value from; the kinds are those of launch.hpp."""
 
     kind: int
     which: int

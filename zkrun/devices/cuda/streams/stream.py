@@ -97,7 +97,6 @@ class CudaStream(Queue, Stream):
             _lock.release,
             self._operations,
             self.rows.ready,
-            self._events.spare,
             self._events.take,
             Flight,
             self.landing.add,
