@@ -19,9 +19,9 @@ from zkrun.analysis.machine import Machine
 from zkrun.analysis.operands import OperandInfo, Operands
 from zkrun.analysis.reporter import Enough, Reporter
 from zkrun.analysis.rules import order
+from zkrun.collector import paused_collector
 from zkrun.program.diagnostic import Diagnostic
 from zkrun.program.document import Program
-from zkrun.program.reading import paused_collector
 
 __all__ = ["Analysis", "analyse"]
 

@@ -4,15 +4,14 @@ Whoever wrote the bytes may be hostile. Size, nesting and counts are checked fir
 wrong ends as InvalidProgram.
 """
 
-import gc
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal
 
 import msgpack
 
+from zkrun.collector import paused_collector
 from zkrun.errors import InvalidProgram
 from zkrun.program.diagnostic import Diagnostic, pointer
 from zkrun.program.json_scan import is_nested_deeper
@@ -29,7 +28,7 @@ from zkrun.program.limits import (
 )
 from zkrun.program.msgpack_scan import scan
 
-__all__ = ["DocumentFormat", "flat", "paused_collector", "read_document", "refuse", "values"]
+__all__ = ["DocumentFormat", "flat", "read_document", "refuse", "values"]
 
 DocumentFormat = Literal["json", "msgpack"]
 
@@ -70,18 +69,6 @@ def read_document(data: bytes) -> tuple[dict[str, Any], DocumentFormat]:
             "ZK001", "the document starts with a byte order mark", help="write plain UTF-8"
         )
     raise refuse("ZK001", "a program is one map, in JSON or MessagePack; this is neither")
-
-
-@contextmanager
-def paused_collector() -> Iterator[None]:
-    """Holds back the cyclic collector, which would take half the time: what is built here stays."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class _Maps:

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from zkrun.collector import paused_collector
 from zkrun.errors import InvalidProgram
 from zkrun.program.diagnostic import Diagnostic
 from zkrun.program.document import Values
 from zkrun.program.explain import Words, explain, found
 from zkrun.program.limits import MAX_FINDINGS, MAX_NUMBERS
-from zkrun.program.reading import DocumentFormat, paused_collector, refuse
+from zkrun.program.reading import DocumentFormat, refuse
 from zkrun.program.types import Point, PointArray
 
 __all__ = ["Format", "read_shape"]

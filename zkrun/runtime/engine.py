@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zkrun.collector import paused_collector, rare_collector
 from zkrun.devices.base import Data, Device
 from zkrun.devices.cpu.device import CpuDevice
 from zkrun.devices.host import address_of
@@ -19,7 +20,6 @@ from zkrun.devices.registry import close_devices, open_devices
 from zkrun.errors import Interrupted, InvalidProgram, ResourceLimit, UsageError, ZkrunError
 from zkrun.program.document import Program, walk
 from zkrun.program.instructions import Allocate, FuncCall, Transfer, Wait
-from zkrun.program.reading import paused_collector
 from zkrun.runtime import random
 from zkrun.runtime.constants import LoadedConstant, close_constants, load_constants, place
 from zkrun.runtime.images import wipe
@@ -237,7 +237,8 @@ def _once(
                 link(linker, job.types)
         for device in devices.values():
             run.memory.append((0, device.name, device.account.current))
-        _drive(run, pool, options.timeout, job.ctrl_c)
+        with rare_collector():
+            _drive(run, pool, options.timeout, job.ctrl_c)
         result = None
         if want_result and run.failure is None:
             with job.ctrl_c.taken():
