@@ -17,15 +17,20 @@ from zkrun.devices.cuda.kernels.units import (
     all_units,
     elementwise_unit,
     msm_units,
-    permutation_unit,
+    permutation_units,
 )
+from zkrun.devices.cuda.plans.permute import SHORT
 from zkrun.program.signature import Call
 
 pytestmark = pytest.mark.gpu
 assert gpu_values.HAS_GPU
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
-UNITS = (elementwise_unit(BN254), permutation_unit(BN254), msm_units(BN254, "g1")[0])
+UNITS = (
+    elementwise_unit(BN254),
+    permutation_units(BN254, SHORT, in_buckets=False)[0],
+    msm_units(BN254, "g1", keeps=False)[0],
+)
 
 
 @pytest.fixture

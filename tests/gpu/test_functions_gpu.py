@@ -9,6 +9,7 @@ from zkrun.algebra.curves import Curve
 from zkrun.devices.cuda.functions import elementwise, recurrences
 from zkrun.devices.cuda.kernels import fused_unit
 from zkrun.devices.cuda.kernels.sources import Unit
+from zkrun.devices.cuda.plans.recurrence import SHORT_RUNS, Runs
 
 pytestmark = pytest.mark.gpu
 
@@ -69,12 +70,17 @@ def test_recurrences_of_any_length(curve: Curve, n: int) -> None:
 def test_recurrences_that_look_far_back(curve: Curve, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past the 32 groups that a warp looks at together, and the 32 before them, where none of them
     tells enough."""
-    unit = recurrences.recurrence_unit(curve)
-    kernels = tuple((name, text.replace("_run>", "_run, 100>")) for name, text in unit.kernels)
-    assert kernels != unit.kernels
-    monkeypatch.setattr(recurrences, "recurrence_unit", lambda _: Unit(unit.source, kernels))
+    usual = recurrences.recurrence_unit
+
+    def far(curve: Curve, law: str, runs: Runs) -> Unit:
+        unit = usual(curve, law, runs)
+        kernels = tuple((name, text.replace("_run>", "_run, 100>")) for name, text in unit.kernels)
+        assert kernels != unit.kernels
+        return Unit(unit.source, kernels)
+
+    monkeypatch.setattr(recurrences, "recurrence_unit", far)
+    monkeypatch.setattr(recurrences, "runs_of", lambda _: SHORT_RUNS)
     n = (1 << 23) - 1  # 128 groups of short runs
-    monkeypatch.setattr(recurrences, "_SHORT", n)
     with opened("cpu", "gpu:0") as devices:
         a, x = array(images(curve, n, 1)), scalar(31337, curve)
         out = array(bytes(32 * n))

@@ -199,7 +199,7 @@ def _in_order(
     and the views of the bases and of each vector.
     """
     multiprocessors, at_once = _multiprocessors(), vectors_per_pass(points, vectors, width)
-    launches = _Launches(curve, group, Given(2 + vectors))
+    launches = _Launches(curve, group, keeps, Given(2 + vectors))
     for first in range(0, vectors, at_once):
         chosen = range(vectors)[first : first + at_once]
         plan = make_plan(curve, group, points, len(chosen), multiprocessors, width, keeps)
@@ -216,8 +216,8 @@ def _in_order(
 class _Launches:
     """The kernels of one multiplication, and the memory that they share."""
 
-    def __init__(self, curve: Curve, group: str, bases: Given) -> None:
-        self.kernels = _kernels(curve, group, cupy.cuda.Device().id)
+    def __init__(self, curve: Curve, group: str, keeps: bool, bases: Given) -> None:
+        self.kernels = _kernels(curve, group, keeps, cupy.cuda.Device().id)
         self.bases: Argument = bases
         self.table: Argument = 0
         self.steps: list[Step] = []
@@ -388,9 +388,9 @@ class _Launches:
 
 
 @cache
-def _kernels(curve: Curve, group: str, device: int) -> dict[str, Kernel]:
+def _kernels(curve: Curve, group: str, keeps: bool, device: int) -> dict[str, Kernel]:
     """All kernels by name, on a device that is the current one."""
-    found = kernels(*msm_units(curve, group))
+    found = kernels(*msm_units(curve, group, keeps))
     for name in ("partition_digits", "sort_partitions"):
         found[name].allow_shared(4 * STAGING_WORDS)
     return found

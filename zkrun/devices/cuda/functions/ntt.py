@@ -20,7 +20,14 @@ from zkrun.devices.cuda.functions.launch import (
     montgomery,
 )
 from zkrun.devices.cuda.kernels.units import elementwise_unit, ntt_units
-from zkrun.devices.cuda.plans.ntt import ELEMENT, FACTOR, LARGEST_TABLE, Shape, best_shape
+from zkrun.devices.cuda.plans.ntt import (
+    ELEMENT,
+    FACTOR,
+    LARGEST_TABLE,
+    SHORTEST,
+    Shape,
+    best_shape,
+)
 from zkrun.devices.cuda.streams.queue import Queue
 from zkrun.devices.cuda.streams.rows import (
     Argument,
@@ -64,7 +71,7 @@ def ntt(call: Call, device: CudaDevice) -> Launch:
     if not call.immutable:
         launch_plan: Launch = plan.launch
         return launch_plan
-    check = kernels(*ntt_units(curve))["check"]
+    check = kernels(*ntt_units(curve, 0))["check"]
     grid = blocks(length(call.immutable[0]), 256)
     job: Argument = [Given(0), Given(1, 0), 0, montgomery(root, field)]
     checked = Steps([check.step(grid, 256, job)], 2)
@@ -116,7 +123,11 @@ class Plan:
         self._device, self._curve, self._k = device, curve, k
         self._field: Field = curve.scalar
         r = self._field.modulus
-        self._kernels: Mapping[str, Kernel] = kernels(*ntt_units(curve))
+        is_short = k < SHORTEST
+        shape = shape or best_shape(k)
+        self._kernels: Mapping[str, Kernel] = kernels(
+            *ntt_units(curve, 0 if is_short else shape.held)
+        )
         self._inverse = inverse
         self._root = pow(root, -1, r) if inverse else root
         self._coset = coset if not inverse else 1
@@ -125,20 +136,20 @@ class Plan:
         self._tables: dict[tuple[int, ...], int] = {}
         self._passes: list[_Pass] = []
         self._geometric: tuple[int, int, int] | None = None
-        if k < 3:
+        if is_short:
             self._constants = b"".join(
                 montgomery(v, self._field)
                 for v in (self._root, self._coset, self._shift, self._scale)
             )
         else:
-            self._plan_passes(shape or best_shape(k), k > self.largest_table or not tables)
+            self._plan_passes(shape, k > self.largest_table or not tables)
         self._steps = Steps(list(self._kernels_in_order()), 3)
         self._scratch = ELEMENT << self._k if len(self._passes) > 1 else 0
         scratch = scratch_memory(self._scratch) if self._scratch else constant(0)
         self.launch: Launch = self._steps.launch(mutable_operand(0), scratch, constant(0))
 
     def _plan_passes(self, shape: Shape, geometric: bool) -> None:
-        self._run_pass: Kernel = self._kernels[f"pass{shape.held}"]
+        self._run_pass: Kernel = self._kernels["pass"]
         self._run_pass.allow_shared(_SHARED)
         if geometric:
             self._plan_geometric()
@@ -154,7 +165,7 @@ class Plan:
     def _kernels_in_order(self) -> Iterator[Step]:
         """For values: (view of the array, address of scratch, address of the word to stop)."""
         user, stop, n, last = Given(0), Given(2, 0), 1 << self._k, len(self._passes) - 1
-        if self._k < 3:
+        if self._k < SHORTEST:
             yield self._kernels["tiny"].step(1, 32, [user, stop, 0, self._constants])
             return
         between = [Given(1, 0), struct.pack("<3Q", n, 0, n)]

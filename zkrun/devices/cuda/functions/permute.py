@@ -9,7 +9,7 @@ import cupy
 from cupy.cuda import runtime
 
 from zkrun.devices.cuda.functions.launch import Kernel, Launch, Values, blocks, kernels
-from zkrun.devices.cuda.kernels.units import permutation_unit
+from zkrun.devices.cuda.kernels.units import permutation_units
 from zkrun.devices.cuda.plans.permute import (
     MOST_BUCKETS,
     MOST_ROWS,
@@ -42,7 +42,7 @@ def permute(call: Call, device: CudaDevice) -> Launch:
     if n > MOST_ROWS:
         raise RunFailed(f"permute: a GPU takes {MOST_ROWS} rows at most, not {n}")
     layout = plan_permutation(n)
-    found = kernels(permutation_unit(call.curve))
+    found = kernels(*permutation_units(call.curve, layout.tiles, layout.buckets > 0))
     processors = int(cupy.cuda.Device().attributes["MultiProcessorCount"])
     scale = (layout.buckets << 32) // (1 + (call.curve.r >> 224))
     inside = [*_in_buckets(found, n, layout, scale)] if layout.buckets else []
@@ -82,10 +82,7 @@ def _in_order(
     """For values: (views of a', t', a and t, address of the state, address of the word for
     failures)."""
     tiles = layout.tiles
-    by_keys, by_integers, match, list_rows = (
-        found[f"{name}_{tiles.name}"]
-        for name in ("sort_by_keys", "sort_by_integers", "match_rows", "list_rows")
-    )
+    by_keys, by_integers = found["sort_by_keys"], found["sort_by_integers"]
     parts = (SORT_STATES, layout.records, layout.digit_statuses, layout.taken, 0)
     state = [Given(4, offset) for offset in parts]
     sorting: list[Part] = [Given(2), Given(3), *state, n, tiles.sort]
@@ -100,8 +97,8 @@ def _in_order(
     yield found["list_alike"].step(min(runs, most), _RUN_THREADS, sorting)
     yield found["order_runs"].step(min(runs, _RUN_BLOCKS), _RUN_THREADS, sorting)
     yield by_integers.step(*sort_grid, sorting, shared=tiles.sort_shared)
-    yield match.step(blocks(n, tiles.match), _MATCH_THREADS, job)
-    yield list_rows.step(min(blocks(n, tiles.match), most), _MATCH_THREADS, job)
+    yield found["match_rows"].step(blocks(n, tiles.match), _MATCH_THREADS, job)
+    yield found["list_rows"].step(min(blocks(n, tiles.match), most), _MATCH_THREADS, job)
     yield found["place_left"].step(min(blocks(n, _MATCH_THREADS), most), _MATCH_THREADS, job)
 
 

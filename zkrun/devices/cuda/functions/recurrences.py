@@ -12,6 +12,7 @@ from zkrun.devices.cuda.functions.launch import (
     kernels,
 )
 from zkrun.devices.cuda.kernels.units import evaluation_unit, inversion_unit, recurrence_unit
+from zkrun.devices.cuda.plans.recurrence import runs_of
 from zkrun.devices.cuda.streams.rows import (
     COUNTER,
     Argument,
@@ -39,8 +40,6 @@ __all__ = [
 _ITEM = 32
 # As in recurrence.cuh.
 _TILE_THREADS, _GROUP = 512, 32  # of a tile; tiles of a group
-_SHORT_RUN, _LONG_RUN = 4, 16  # elements of a thread
-_SHORT = 1 << 19  # elements at most for which an H200 has all tiles of short runs at once
 _RING = 4 * _TILE_THREADS * _ITEM  # bytes of shared memory, for run_places of each thread
 _TABLES, _POWERS = 3, 513  # of powers, and room in each
 _STATUSES = 1 + _TABLES  # before those of tiles and groups
@@ -64,11 +63,12 @@ def kate_division(call: Call, device: CudaDevice) -> Launch:
 
 def _recurrence(call: Call, law: str, count: int, start: Source, point: Source) -> Launch:
     """One law over `count` elements, with what its first value and its x come from."""
-    found = kernels(recurrence_unit(call.curve))
     n = length(call.mutable[0])
-    recur = found[f"recur_{law}_{'short' if n <= _SHORT else 'long'}"]
+    runs = runs_of(n)
+    found = kernels(recurrence_unit(call.curve, law, runs))
+    recur = found["recur"]
     recur.allow_shared(_RING)
-    tiles = blocks(n, _TILE_THREADS * (_SHORT_RUN if n <= _SHORT else _LONG_RUN))
+    tiles = blocks(n, _TILE_THREADS * runs.length)
     groups = blocks(tiles, _GROUP)
     tables = _TABLES if law == "horner" else 0
     # In the scratch memory: what is told, which is to be 0 at first; sums of tiles, of groups, and

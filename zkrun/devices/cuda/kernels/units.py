@@ -11,8 +11,12 @@ from zkrun.algebra.curves import CURVES, Curve
 from zkrun.devices.cuda.kernels.fused_unit import fused_of
 from zkrun.devices.cuda.kernels.groups import curve_type, field_type, group_type
 from zkrun.devices.cuda.kernels.sources import Unit
+from zkrun.devices.cuda.plans.msm import may_keep_multiples
+from zkrun.devices.cuda.plans.ntt import HELD, has_factors_apart, held_by
+from zkrun.devices.cuda.plans.permute import LONG, SHORT, Tiles, plan_permutation
+from zkrun.devices.cuda.plans.recurrence import LONG_RUNS, SHORT_RUNS, Runs, runs_of
 from zkrun.program.signature import Call
-from zkrun.program.types import PointArray
+from zkrun.program.types import PointArray, length
 
 __all__ = [
     "all_units",
@@ -21,7 +25,7 @@ __all__ = [
     "inversion_unit",
     "msm_units",
     "ntt_units",
-    "permutation_unit",
+    "permutation_units",
     "recurrence_unit",
     "scalar_units",
     "units_of",
@@ -33,32 +37,38 @@ def all_units(curves: Iterable[Curve] = CURVES.values()) -> tuple[Unit, ...]:
     units = [
         unit
         for curve in curves
-        for unit in (*msm_units(curve, "g2"), *msm_units(curve, "g1"), *scalar_units(curve))
+        for unit in (
+            *msm_units(curve, "g2", keeps=True),
+            *msm_units(curve, "g1", keeps=True),
+            *scalar_units(curve),
+        )
     ]
     return tuple(dict.fromkeys(units))
 
 
 def units_of(call: Call) -> tuple[Unit, ...]:
-    """What one call needs; nothing of functions that installed packages bring."""
+    """What one call needs, and no more; nothing of functions that installed packages bring."""
     curve, name = call.curve, call.signature.name
-    if name == "msm":
-        bases = call.immutable[0]
-        assert isinstance(bases, PointArray)
-        return msm_units(curve, bases.group)
-    if name == "fused_arith":
-        return (fused_of(call).unit,)
-    if name == "ntt":
-        return ntt_units(curve)
-    one = {
-        "permute": permutation_unit,
-        "batch_invert": inversion_unit,
-        "evaluate": evaluation_unit,
-        "kate_division": recurrence_unit,
-        "scan_mul": recurrence_unit,
-    }.get(name)
-    if one is not None:
-        return (one(curve),)
-    return (elementwise_unit(curve),) if name in _ELEMENTWISE else ()
+    if name in _ELEMENTWISE:
+        return (elementwise_unit(curve),)
+    match name:
+        case "msm":
+            return _units_of_sums(call)
+        case "ntt":
+            return _units_of_transform(call)
+        case "fused_arith":
+            return (fused_of(call).unit,)
+        case "scan_mul" | "kate_division":
+            law = "product" if name == "scan_mul" else "horner"
+            return (recurrence_unit(curve, law, runs_of(length(call.mutable[0]))),)
+        case "permute":
+            layout = plan_permutation(call.params.usable)
+            return permutation_units(curve, layout.tiles, in_buckets=layout.buckets > 0)
+        case "batch_invert":
+            return (inversion_unit(curve),)
+        case "evaluate":
+            return (evaluation_unit(curve),)
+    return ()
 
 
 _ELEMENTWISE = {
@@ -67,27 +77,44 @@ _ELEMENTWISE = {
 }
 
 
+def _units_of_sums(call: Call) -> tuple[Unit, ...]:
+    bases = call.immutable[0]
+    assert isinstance(bases, PointArray)
+    longest = max((length(typ) for typ in call.immutable[1:]), default=0)
+    keeps = call.params.multiples and may_keep_multiples(longest)
+    return msm_units(call.curve, bases.group, keeps) if longest else ()
+
+
+def _units_of_transform(call: Call) -> tuple[Unit, ...]:
+    k, params = length(call.mutable[0]).bit_length() - 1, call.params
+    units = ntt_units(call.curve, held_by(k))
+    if has_factors_apart(k, params.coset != 1, params.inverse, params.tables):
+        units += (elementwise_unit(call.curve),)
+    return units
+
+
 def scalar_units(curve: Curve) -> tuple[Unit, ...]:
     """The kernels over a curve's scalar field, without those of fused_arith."""
     return (
-        *ntt_units(curve),
+        *(unit for held in HELD for unit in ntt_units(curve, held)),
         elementwise_unit(curve),
-        recurrence_unit(curve),
+        *(recurrence_unit(curve, law, runs) for law in _LAWS for runs in (SHORT_RUNS, LONG_RUNS)),
         evaluation_unit(curve),
         inversion_unit(curve),
-        permutation_unit(curve),
+        *(unit for tiles in (SHORT, LONG) for unit in permutation_units(curve, tiles, True)),
     )
 
 
-def ntt_units(curve: Curve) -> tuple[Unit, ...]:
-    """The kernels of ntt.cuh over the curve's scalar field. Each pass takes seconds to compile."""
+def ntt_units(curve: Curve, held: int) -> tuple[Unit, ...]:
+    """The kernels of ntt.cuh over the curve's scalar field for threads of 2^held elements; of 0
+    bits for transforms too short for threads to share them. Each pass takes seconds to compile."""
     field = field_type(curve, "scalar")
     short = (
         ("tiny", f"ntt_tiny<{field}>"),
         ("table", f"power_table<{field}>"),
         ("check", f"check_powers<{field}>"),
     )
-    passes = [((f"pass{held}", f"ntt_pass<{field}, {held}>"),) for held in (1, 2, 3)]
+    passes = [(("pass", f"ntt_pass<{field}, {held}>"),)] if held else []
     return tuple(Unit("ntt.cuh", names) for names in (*passes, short))
 
 
@@ -105,16 +132,14 @@ def elementwise_unit(curve: Curve) -> Unit:
     return Unit("elementwise.cuh", (*pairs, *((name, f"{name}<{field}>") for name in names)))
 
 
-def recurrence_unit(curve: Curve) -> Unit:
-    """The kernels of recurrence.cuh over the curve's scalar field."""
+_LAWS = {"product": "ProductLaw", "horner": "HornerLaw"}
+
+
+def recurrence_unit(curve: Curve, law: str, runs: Runs) -> Unit:
+    """The kernels of recurrence.cuh over the curve's scalar field, for one law."""
     field = field_type(curve, "scalar")
-    laws = (("product", f"zkrun::ProductLaw<{field}>"), ("horner", f"zkrun::HornerLaw<{field}>"))
-    kernels = tuple(
-        (f"recur_{law}_{run}", f"recur<{field}, {typ}, zkrun::log_{run}_run>")
-        for law, typ in laws
-        for run in ("short", "long")
-    )
-    return Unit("recurrence.cuh", (("clear_words", "clear_words"), *kernels))
+    recur = f"recur<{field}, zkrun::{_LAWS[law]}<{field}>, zkrun::log_{runs.name}_run>"
+    return Unit("recurrence.cuh", (("recur", recur), ("clear_words", "clear_words")))
 
 
 def evaluation_unit(curve: Curve) -> Unit:
@@ -129,25 +154,26 @@ def inversion_unit(curve: Curve) -> Unit:
     return Unit("batch_invert.cuh", (("invert_runs", f"invert_runs<{field}>"),))
 
 
-def permutation_unit(curve: Curve) -> Unit:
-    """The kernels of permute.cuh and what it includes, over the curve's scalar field."""
+def permutation_units(curve: Curve, tiles: Tiles, in_buckets: bool) -> tuple[Unit, ...]:
+    """The kernels of permute.cuh over the curve's scalar field, for tiles of one length, and those
+    that try it with buckets first."""
     field = field_type(curve, "scalar")
-    names = (
-        *("fill_buckets", "sort_buckets", "place_table"),
-        *("list_alike", "order_runs", "place_left"),
-    )
-    kernels = [(name, f"{name}<{field}>") for name in names]
-    for length in ("short", "long"):
+    names = ("fill_buckets", "sort_buckets", "place_table") if in_buckets else ()
+    buckets = [(name, f"{name}<{field}>") for name in names]
+    order = [
+        (name, f"{name}<{field}, zkrun::{tiles.name}_{run}>")
         for name, run in (
             *(("sort_by_keys", "sort_run"), ("sort_by_integers", "sort_run")),
             *(("match_rows", "match_run"), ("list_rows", "match_run")),
-        ):
-            kernels.append((f"{name}_{length}", f"{name}<{field}, zkrun::{length}_{run}>"))
-    return Unit("permute.cuh", tuple(kernels))
+        )
+    ]
+    order += [(name, f"{name}<{field}>") for name in ("list_alike", "order_runs", "place_left")]
+    return tuple(Unit("permute.cuh", tuple(kernels)) for kernels in (buckets, order) if kernels)
 
 
-def msm_units(curve: Curve, group: str) -> tuple[Unit, ...]:
-    """What a multi-scalar multiplication over this group compiles."""
+def msm_units(curve: Curve, group: str, keeps: bool) -> tuple[Unit, ...]:
+    """What a multi-scalar multiplication over this group compiles, which may keep multiples of its
+    bases, if there is memory for them."""
     typ = group_type(curve, group)
     sort_kernels = (
         "clear_words",
@@ -159,7 +185,7 @@ def msm_units(curve: Curve, group: str) -> tuple[Unit, ...]:
     )
     group_kernels = (
         ("msm_digits.cuh", "fill_endomorphism_table"),
-        ("msm_multiples.cuh", "keep_multiples"),
+        *([("msm_multiples.cuh", "keep_multiples")] if keeps else []),
         ("msm_accumulate.cuh", "accumulate_buckets"),
         ("msm_accumulate.cuh", "merge_heads"),
         ("msm_reduce.cuh", "fold_points"),

@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ELEMENT", "FACTOR", "LARGEST_TABLE", "Shape", "best_shape", "table_bytes"]
+__all__ = [
+    "ELEMENT",
+    "FACTOR",
+    "HELD",
+    "LARGEST_TABLE",
+    "SHORTEST",
+    "Shape",
+    "best_shape",
+    "has_factors_apart",
+    "held_by",
+    "table_bytes",
+]
+
+SHORTEST = 3
+"""Bits of the shortest transform that is cut into passes at all: a thread does what is shorter."""
+
+HELD = (1, 2, 3)
+"""Bits of the elements that a thread may have."""
 
 LARGEST_TABLE = 24
 """Bits of the longest transform that has a table as long as it is."""
@@ -56,17 +73,27 @@ def best_shape(k: int) -> Shape:
     return Shape(_LONG.get(k) or _even(k, 3), 3, 10)
 
 
+def held_by(k: int) -> int:
+    """Bits of the elements that a thread has of 2^k; 0 where there are no passes."""
+    return best_shape(k).held if k >= SHORTEST else 0
+
+
+def has_factors_apart(k: int, coset: bool, inverse: bool, tables: bool = True) -> bool:
+    """Whether powers of the coset, and the scale of an inverse, take a pass of their own."""
+    return k >= SHORTEST and (k > LARGEST_TABLE or not tables) and (coset or inverse)
+
+
 def _even(k: int, passes: int) -> tuple[int, ...]:
     return tuple(k // passes + (i < k % passes) for i in range(passes))
 
 
 def table_bytes(k: int, coset: bool, inverse: bool, tables: bool = True) -> int:
     """At most so many bytes of tables for a transform of 2^k elements: those of `ntt.Plan`."""
-    if k < 3:
+    if k < SHORTEST:
         return 0
     shape, is_long = best_shape(k), k > LARGEST_TABLE or not tables
     sizes = [_twiddles(m, shape.held) * FACTOR for m in set(shape.passes)]
-    if is_long and (coset or inverse):
+    if has_factors_apart(k, coset, inverse, tables):
         sizes += _two_tables(k, ELEMENT)
     left = k
     for number, m in enumerate(shape.passes):
