@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import pytest
 from program_kit import (
-    SCALAR,
     STREAM,
     allocate,
     array,
     call,
-    constant,
     copy,
     load,
     program,
@@ -26,7 +24,7 @@ from program_kit import (
     wait,
 )
 
-from zkrun.collector import rare_collector
+from zkrun.collector import paused_collector, rare_collector
 from zkrun.errors import RunFailed
 
 
@@ -76,42 +74,76 @@ def test_no_collection_while_thousands_of_calls_are_queued() -> None:
     assert gc.get_threshold() == (700, 10, 10)
 
 
+@contextmanager
+def held_by_another(manager: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """In another thread, which leaves after the `with`."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with manager():
+            entered.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=other, daemon=True)
+    thread.start()
+    try:
+        assert entered.wait(60)
+        yield
+    finally:
+        leave.set()
+        thread.join(60)
+
+
 def test_thresholds_are_as_before_once_all_have_left() -> None:
+    with ExitStack() as other:
+        with rare_collector():
+            assert gc.get_threshold() == (100_000, 10, 10)
+            other.enter_context(held_by_another(rare_collector))
+        assert gc.get_threshold() == (100_000, 10, 10)  # the other one is still there
+    assert gc.get_threshold() == (700, 10, 10)
+
+
+def test_a_paused_collector_stays_so_until_all_have_left_and_no_longer() -> None:
+    """It went on while others were still at it, and could stay off for ever."""
+    assert gc.isenabled()
+    with ExitStack() as other:
+        with paused_collector():
+            assert not gc.isenabled()
+            other.enter_context(held_by_another(paused_collector))
+        assert not gc.isenabled()
+        with paused_collector():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("manager", [rare_collector, paused_collector])
+def test_it_is_as_before_where_something_fails(
+    manager: Callable[[], AbstractContextManager[None]],
+) -> None:
+    with pytest.raises(RunFailed), manager():
+        raise RunFailed("at once")
+    assert (gc.isenabled(), gc.get_threshold()) == (True, (700, 10, 10))
+
+
+def test_a_collector_that_is_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with paused_collector(), rare_collector():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_what_others_have_set_meanwhile_stays() -> None:
     with rare_collector():
-        assert gc.get_threshold() == (100_000, 10, 10)
-        entered, leave = threading.Event(), threading.Event()
-
-        def other() -> None:
-            with rare_collector():
-                entered.set()
-                leave.wait()
-
-        thread = threading.Thread(target=other)
-        thread.start()
-        entered.wait()
-    assert gc.get_threshold() == (100_000, 10, 10)  # the other one is still there
-    leave.set()
-    thread.join()
-    assert gc.get_threshold() == (700, 10, 10)
-
-
-def test_thresholds_are_as_before_where_a_run_fails() -> None:
-    document = program(
-        load(0, 0),
-        allocate(1, SCALAR),
-        copy(0, 1, "cpu", "cpu"),
-        call(0, [1], []),
-        result(1),
-        functions=["scalar_invert"],
-        constants=[constant("zero", SCALAR, 0)],
-    )
-    with pytest.raises(RunFailed):
-        run(document)
-    assert gc.get_threshold() == (700, 10, 10)
+        gc.set_threshold(5000, 20, 20)
+    assert gc.get_threshold() == (5000, 20, 20)
 
 
 @pytest.mark.parametrize("threshold", [(0, 10, 10), (200_000, 5, 5)])
-def test_a_collector_that_is_off_or_rarer_stays_so(threshold: tuple[int, int, int]) -> None:
+def test_thresholds_that_are_higher_or_0_stay_so(threshold: tuple[int, int, int]) -> None:
     gc.set_threshold(*threshold)
     with rare_collector():
         assert gc.get_threshold() == threshold

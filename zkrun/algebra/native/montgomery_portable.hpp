@@ -1,16 +1,8 @@
-// Montgomery multiplication in plain C++, also for CUDA devices.
+// Montgomery multiplication in plain C++.
 #pragma once
 
 #include "limbs.hpp"
 #include "platform.hpp"
-
-// Out of line on hosts: the code that compilers make of it is so long that to have it everywhere
-// takes transforms a quarter more time, and compilers three times as much.
-#if defined(__CUDACC__)
-#define ZK_PORTABLE_PRODUCT ZK_INLINE
-#else
-#define ZK_PORTABLE_PRODUCT ZK_NOINLINE
-#endif
 
 namespace zkrun {
 
@@ -19,9 +11,12 @@ namespace zkrun {
 // Coarsely integrated operand scanning (Koc, Acar, Kaliski, 1996). Because the top bit of p is
 // free, the two carries of a round add up without overflow and no extra limb is needed
 // (gnark-crypto's "no-carry" observation): before each round t < a + p < 2^(64 N).
+//
+// Out of line: the code that compilers make of it is so long that to have it everywhere takes
+// transforms a quarter more time, and compilers three times as much.
 template <class P>
-ZK_HD ZK_PORTABLE_PRODUCT void montgomery_multiply(uint64_t* result, const uint64_t* a,
-                                                   const uint64_t* b) {
+ZK_HD ZK_NOINLINE void montgomery_multiply(uint64_t* result, const uint64_t* a,
+                                           const uint64_t* b) {
   constexpr int N = P::N;
   const Limbs<N> p = P::modulus();
   uint64_t t[N] = {};

@@ -11,9 +11,9 @@ from zkrun.algebra.curves import CURVES, Curve
 from zkrun.devices.cuda.kernels.fused_unit import fused_of
 from zkrun.devices.cuda.kernels.groups import curve_type, field_type, group_type
 from zkrun.devices.cuda.kernels.sources import Unit
-from zkrun.devices.cuda.plans.msm import may_keep_multiples
+from zkrun.devices.cuda.plans.msm import MOST_POINTS, may_keep_multiples
 from zkrun.devices.cuda.plans.ntt import HELD, has_factors_apart, held_by
-from zkrun.devices.cuda.plans.permute import LONG, SHORT, Tiles, plan_permutation
+from zkrun.devices.cuda.plans.permute import LONG, MOST_ROWS, SHORT, Tiles, plan_permutation
 from zkrun.devices.cuda.plans.recurrence import LONG_RUNS, SHORT_RUNS, Runs, runs_of
 from zkrun.program.signature import Call
 from zkrun.program.types import PointArray, length
@@ -47,7 +47,10 @@ def all_units(curves: Iterable[Curve] = CURVES.values()) -> tuple[Unit, ...]:
 
 
 def units_of(call: Call) -> tuple[Unit, ...]:
-    """What one call needs, and no more; nothing of functions that installed packages bring."""
+    """What is loaded when a call is bound, and no more: what it launches, for its lengths.
+
+    Nothing for a call that is refused then, and of functions that installed packages bring.
+    """
     curve, name = call.curve, call.signature.name
     if name in _ELEMENTWISE:
         return (elementwise_unit(curve),)
@@ -62,6 +65,8 @@ def units_of(call: Call) -> tuple[Unit, ...]:
             law = "product" if name == "scan_mul" else "horner"
             return (recurrence_unit(curve, law, runs_of(length(call.mutable[0]))),)
         case "permute":
+            if call.params.usable > MOST_ROWS:
+                return ()
             layout = plan_permutation(call.params.usable)
             return permutation_units(curve, layout.tiles, in_buckets=layout.buckets > 0)
         case "batch_invert":
@@ -81,8 +86,10 @@ def _units_of_sums(call: Call) -> tuple[Unit, ...]:
     bases = call.immutable[0]
     assert isinstance(bases, PointArray)
     longest = max((length(typ) for typ in call.immutable[1:]), default=0)
+    if not 0 < longest <= MOST_POINTS:
+        return ()
     keeps = call.params.multiples and may_keep_multiples(longest)
-    return msm_units(call.curve, bases.group, keeps) if longest else ()
+    return msm_units(call.curve, bases.group, keeps)
 
 
 def _units_of_transform(call: Call) -> tuple[Unit, ...]:
