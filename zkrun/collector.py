@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 __all__ = ["paused_collector", "rare_collector"]
 
@@ -18,54 +18,63 @@ _OBJECTS = 100_000
 
 
 class _Held:
-    """How many threads hold it back in one way, and how it was before."""
+    """A change of it, made by the first thread that wants it, and taken back by the last one.
 
-    def __init__(self) -> None:
-        self.threads = 0
-        self.was_enabled = False
-        self.usual = self.rare = gc.get_threshold()
+    `change` makes it, and returns what takes it back.
+    """
+
+    def __init__(self, change: Callable[[], Callable[[], None]]) -> None:
+        self._change = change
+        self._lock = threading.Lock()
+        self._threads = 0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        with self._lock:
+            if not self._threads:
+                self._take_back = self._change()
+            self._threads += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._threads -= 1
+                if not self._threads:
+                    self._take_back()
 
 
-_lock = threading.Lock()
-_paused, _rare = _Held(), _Held()
+def _pause() -> Callable[[], None]:
+    was_enabled = gc.isenabled()
+    gc.disable()
+    return gc.enable if was_enabled else lambda: None
 
 
-@contextmanager
-def paused_collector() -> Iterator[None]:
+def _make_rare() -> Callable[[], None]:
+    usual = gc.get_threshold()
+    first, *others = usual
+    gc.set_threshold(max(first, _OBJECTS) if first else 0, *others)
+    rare = gc.get_threshold()
+
+    def take_back() -> None:
+        if gc.get_threshold() == rare:  # else somebody has set their own
+            gc.set_threshold(*usual)
+
+    return take_back
+
+
+_paused, _rare = _Held(_pause), _Held(_make_rare)
+
+
+def paused_collector() -> AbstractContextManager[None]:
     """Switches it off, which would take half the time: what is built meanwhile stays."""
-    with _lock:
-        if not _paused.threads:
-            _paused.was_enabled = gc.isenabled()
-            gc.disable()
-        _paused.threads += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _paused.threads -= 1
-            if not _paused.threads and _paused.was_enabled:
-                gc.enable()
+    return _paused.held()
 
 
-@contextmanager
-def rare_collector() -> Iterator[None]:
+def rare_collector() -> AbstractContextManager[None]:
     """Lets it look only once there are 100,000 new objects, where it looks at all.
 
     To look at what has come up lately takes a millisecond, at everything a tenth of a second: while
     a program runs, GPUs would wait for that. It is not off, for some of what instructions leave
     behind, and whatever other threads do, is in cycles.
     """
-    with _lock:
-        if not _rare.threads:
-            _rare.usual = gc.get_threshold()
-            first, *others = _rare.usual
-            gc.set_threshold(max(first, _OBJECTS) if first else 0, *others)
-            _rare.rare = gc.get_threshold()
-        _rare.threads += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _rare.threads -= 1
-            if not _rare.threads and gc.get_threshold() == _rare.rare:  # else somebody's own
-                gc.set_threshold(*_rare.usual)
+    return _rare.held()

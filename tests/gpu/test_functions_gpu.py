@@ -72,8 +72,8 @@ def test_recurrences_that_look_far_back(curve: Curve, monkeypatch: pytest.Monkey
     tells enough."""
     usual = recurrences.recurrence_unit
 
-    def far(curve: Curve, law: str, runs: Runs) -> Unit:
-        unit = usual(curve, law, runs)
+    def far(curve: Curve, function: str, runs: Runs) -> Unit:
+        unit = usual(curve, function, runs)
         kernels = tuple((name, text.replace("_run>", "_run, 100>")) for name, text in unit.kernels)
         assert kernels != unit.kernels
         return Unit(unit.source, kernels)

@@ -34,8 +34,8 @@ from zkrun.devices.cuda.plans.msm import (
     Plan,
     choose_window_bits,
     make_plan,
-    may_keep_multiples,
     multiples_bytes,
+    sums_of,
     vectors_per_pass,
 )
 from zkrun.devices.cuda.streams.rows import (
@@ -53,7 +53,6 @@ from zkrun.devices.cuda.streams.rows import (
 )
 from zkrun.errors import ResourceLimit
 from zkrun.program.signature import Call
-from zkrun.program.types import PointArray, length
 
 if TYPE_CHECKING:
     from zkrun.devices.cuda.device import CudaDevice
@@ -90,17 +89,14 @@ class DeviceArray(Protocol):
 
 def msm(call: Call, device: CudaDevice) -> Launch:
     """The function `msm` of a program: (results; bases, scalar vectors)."""
-    points = call.immutable[0]
-    assert isinstance(points, PointArray)
-    curve, group = call.curve, str(points.group)
-    longest = max((length(typ) for typ in call.immutable[1:]), default=0)
+    curve, multiprocessors = call.curve, _multiprocessors()
+    group, longest, vectors, keeps = sums_of(call)
     if longest > MOST_POINTS:
         raise ResourceLimit(
             f"msm: {longest} scalars are too many for one call on a GPU, which takes "
             f"{MOST_POINTS}; add up the sums of slices"
         )
-    wish, vectors, multiprocessors = call.params.window, len(call.mutable), _multiprocessors()
-    keeps = call.params.multiples and may_keep_multiples(longest)
+    wish = call.params.window
     widths = tuple(choose_window_bits(longest, wish, kept) for kept in (False, keeps))
     sizes = tuple(
         scratch_bytes(curve, group, longest, vectors, multiprocessors, width, kept)

@@ -24,9 +24,9 @@ from zkrun.devices.cuda.plans.ntt import (
     ELEMENT,
     FACTOR,
     LARGEST_TABLE,
-    SHORTEST,
     Shape,
     best_shape,
+    held_by,
 )
 from zkrun.devices.cuda.streams.queue import Queue
 from zkrun.devices.cuda.streams.rows import (
@@ -123,11 +123,8 @@ class Plan:
         self._device, self._curve, self._k = device, curve, k
         self._field: Field = curve.scalar
         r = self._field.modulus
-        is_short = k < SHORTEST
-        shape = shape or best_shape(k)
-        self._kernels: Mapping[str, Kernel] = kernels(
-            *ntt_units(curve, 0 if is_short else shape.held)
-        )
+        held = shape.held if shape else held_by(k)
+        self._kernels: Mapping[str, Kernel] = kernels(*ntt_units(curve, held))
         self._inverse = inverse
         self._root = pow(root, -1, r) if inverse else root
         self._coset = coset if not inverse else 1
@@ -136,13 +133,13 @@ class Plan:
         self._tables: dict[tuple[int, ...], int] = {}
         self._passes: list[_Pass] = []
         self._geometric: tuple[int, int, int] | None = None
-        if is_short:
+        if not held:
             self._constants = b"".join(
                 montgomery(v, self._field)
                 for v in (self._root, self._coset, self._shift, self._scale)
             )
         else:
-            self._plan_passes(shape, k > self.largest_table or not tables)
+            self._plan_passes(shape or best_shape(k), k > self.largest_table or not tables)
         self._steps = Steps(list(self._kernels_in_order()), 3)
         self._scratch = ELEMENT << self._k if len(self._passes) > 1 else 0
         scratch = scratch_memory(self._scratch) if self._scratch else constant(0)
@@ -165,7 +162,7 @@ class Plan:
     def _kernels_in_order(self) -> Iterator[Step]:
         """For values: (view of the array, address of scratch, address of the word to stop)."""
         user, stop, n, last = Given(0), Given(2, 0), 1 << self._k, len(self._passes) - 1
-        if self._k < SHORTEST:
+        if not self._passes:
             yield self._kernels["tiny"].step(1, 32, [user, stop, 0, self._constants])
             return
         between = [Given(1, 0), struct.pack("<3Q", n, 0, n)]

@@ -54,23 +54,22 @@ _RUNS, _SHORTEST_RUN, _LONGEST_RUN = 1 << 15, 4, 128
 
 def scan_mul(call: Call, device: CudaDevice) -> Launch:
     count = min(length(call.immutable[0]), length(call.mutable[0]))
-    return _recurrence(call, "product", count, immutable_operand(1), constant(0))
+    return _recurrence(call, count, immutable_operand(1), constant(0))
 
 
 def kate_division(call: Call, device: CudaDevice) -> Launch:
-    return _recurrence(call, "horner", length(call.immutable[0]), constant(0), immutable_operand(1))
+    return _recurrence(call, length(call.immutable[0]), constant(0), immutable_operand(1), _TABLES)
 
 
-def _recurrence(call: Call, law: str, count: int, start: Source, point: Source) -> Launch:
-    """One law over `count` elements, with what its first value and its x come from."""
+def _recurrence(call: Call, count: int, start: Source, point: Source, tables: int = 0) -> Launch:
+    """Its law over `count` elements, with what its first value and its x come from."""
     n = length(call.mutable[0])
     runs = runs_of(n)
-    found = kernels(recurrence_unit(call.curve, law, runs))
+    found = kernels(recurrence_unit(call.curve, call.signature.name, runs))
     recur = found["recur"]
     recur.allow_shared(_RING)
     tiles = blocks(n, _TILE_THREADS * runs.length)
     groups = blocks(tiles, _GROUP)
-    tables = _TABLES if law == "horner" else 0
     # In the scratch memory: what is told, which is to be 0 at first; sums of tiles, of groups, and
     # of all up to the end of each group; powers of x.
     words = blocks(_STATUSES + tiles + groups, 8) * 8  # elements lie in sectors of their own

@@ -11,12 +11,12 @@ from zkrun.algebra.curves import CURVES, Curve
 from zkrun.devices.cuda.kernels.fused_unit import fused_of
 from zkrun.devices.cuda.kernels.groups import curve_type, field_type, group_type
 from zkrun.devices.cuda.kernels.sources import Unit
-from zkrun.devices.cuda.plans.msm import MOST_POINTS, may_keep_multiples
+from zkrun.devices.cuda.plans.msm import MOST_POINTS, sums_of
 from zkrun.devices.cuda.plans.ntt import HELD, has_factors_apart, held_by
 from zkrun.devices.cuda.plans.permute import LONG, MOST_ROWS, SHORT, Tiles, plan_permutation
 from zkrun.devices.cuda.plans.recurrence import LONG_RUNS, SHORT_RUNS, Runs, runs_of
 from zkrun.program.signature import Call
-from zkrun.program.types import PointArray, length
+from zkrun.program.types import length
 
 __all__ = [
     "all_units",
@@ -56,14 +56,15 @@ def units_of(call: Call) -> tuple[Unit, ...]:
         return (elementwise_unit(curve),)
     match name:
         case "msm":
-            return _units_of_sums(call)
+            sums = sums_of(call)
+            fits = 0 < sums.points <= MOST_POINTS
+            return msm_units(curve, sums.group, sums.keeps) if fits else ()
         case "ntt":
             return _units_of_transform(call)
         case "fused_arith":
             return (fused_of(call).unit,)
         case "scan_mul" | "kate_division":
-            law = "product" if name == "scan_mul" else "horner"
-            return (recurrence_unit(curve, law, runs_of(length(call.mutable[0]))),)
+            return (recurrence_unit(curve, name, runs_of(length(call.mutable[0]))),)
         case "permute":
             if call.params.usable > MOST_ROWS:
                 return ()
@@ -82,16 +83,6 @@ _ELEMENTWISE = {
 }
 
 
-def _units_of_sums(call: Call) -> tuple[Unit, ...]:
-    bases = call.immutable[0]
-    assert isinstance(bases, PointArray)
-    longest = max((length(typ) for typ in call.immutable[1:]), default=0)
-    if not 0 < longest <= MOST_POINTS:
-        return ()
-    keeps = call.params.multiples and may_keep_multiples(longest)
-    return msm_units(call.curve, bases.group, keeps)
-
-
 def _units_of_transform(call: Call) -> tuple[Unit, ...]:
     k, params = length(call.mutable[0]).bit_length() - 1, call.params
     units = ntt_units(call.curve, held_by(k))
@@ -105,10 +96,14 @@ def scalar_units(curve: Curve) -> tuple[Unit, ...]:
     return (
         *(unit for held in HELD for unit in ntt_units(curve, held)),
         elementwise_unit(curve),
-        *(recurrence_unit(curve, law, runs) for law in _LAWS for runs in (SHORT_RUNS, LONG_RUNS)),
+        *(recurrence_unit(curve, name, runs) for name in _LAWS for runs in (SHORT_RUNS, LONG_RUNS)),
         evaluation_unit(curve),
         inversion_unit(curve),
-        *(unit for tiles in (SHORT, LONG) for unit in permutation_units(curve, tiles, True)),
+        *(
+            unit
+            for tiles in (SHORT, LONG)
+            for unit in permutation_units(curve, tiles, in_buckets=True)
+        ),
     )
 
 
@@ -139,13 +134,13 @@ def elementwise_unit(curve: Curve) -> Unit:
     return Unit("elementwise.cuh", (*pairs, *((name, f"{name}<{field}>") for name in names)))
 
 
-_LAWS = {"product": "ProductLaw", "horner": "HornerLaw"}
+_LAWS = {"scan_mul": "ProductLaw", "kate_division": "HornerLaw"}
 
 
-def recurrence_unit(curve: Curve, law: str, runs: Runs) -> Unit:
-    """The kernels of recurrence.cuh over the curve's scalar field, for one law."""
+def recurrence_unit(curve: Curve, function: str, runs: Runs) -> Unit:
+    """The kernels of recurrence.cuh over the curve's scalar field, for the law of a function."""
     field = field_type(curve, "scalar")
-    recur = f"recur<{field}, zkrun::{_LAWS[law]}<{field}>, zkrun::log_{runs.name}_run>"
+    recur = f"recur<{field}, zkrun::{_LAWS[function]}<{field}>, zkrun::log_{runs.name}_run>"
     return Unit("recurrence.cuh", (("recur", recur), ("clear_words", "clear_words")))
 
 

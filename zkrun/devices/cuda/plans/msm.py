@@ -6,8 +6,11 @@ See native/msm_plan.cuh for the algorithm whose sizes these are.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from zkrun.algebra.curves import Curve
+from zkrun.program.signature import Call
+from zkrun.program.types import PointArray, length
 
 VECTORS_AT_ONCE = 8
 HALF_SCALAR_BITS = 128
@@ -120,6 +123,25 @@ def choose_window_bits(points: int, wish: int | None = None, multiples: bool = F
 def may_keep_multiples(points: int) -> bool:
     """Whether codes can tell that many bases' multiples apart."""
     return 0 < points * window_count(LARGEST_WINDOW_BITS) <= MOST_POINTS
+
+
+class Sums(NamedTuple):
+    """What a call of `msm` asks for: `points` are as many as its longest vector has scalars, and
+    `keeps` says whether multiples of them may be kept."""
+
+    group: str
+    points: int
+    vectors: int
+    keeps: bool
+
+
+def sums_of(call: Call) -> Sums:
+    """What a call asks for."""
+    bases, *arrays = call.immutable
+    assert isinstance(bases, PointArray)
+    points = max(map(length, arrays), default=0)
+    keeps = call.params.multiples and may_keep_multiples(points)
+    return Sums(str(bases.group), points, len(call.mutable), keeps)
 
 
 def multiples_bytes(curve: Curve, group: str, points: int, window_bits: int) -> int:

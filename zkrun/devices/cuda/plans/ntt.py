@@ -9,16 +9,12 @@ __all__ = [
     "FACTOR",
     "HELD",
     "LARGEST_TABLE",
-    "SHORTEST",
     "Shape",
     "best_shape",
     "has_factors_apart",
     "held_by",
     "table_bytes",
 ]
-
-SHORTEST = 3
-"""Bits of the shortest transform that is cut into passes at all: a thread does what is shorter."""
 
 HELD = (1, 2, 3)
 """Bits of the elements that a thread may have."""
@@ -29,6 +25,7 @@ LARGEST_TABLE = 24
 ELEMENT, FACTOR = 32, 64
 """Bytes of an element, and of a factor with its quotient."""
 
+_SHORTEST = 3  # bits of a transform that is cut into passes: a thread does what is shorter
 _GRANULE = 256  # bytes that memory of a GPU comes by
 
 
@@ -75,12 +72,16 @@ def best_shape(k: int) -> Shape:
 
 def held_by(k: int) -> int:
     """Bits of the elements that a thread has of 2^k; 0 where there are no passes."""
-    return best_shape(k).held if k >= SHORTEST else 0
+    return best_shape(k).held if k >= _SHORTEST else 0
 
 
 def has_factors_apart(k: int, coset: bool, inverse: bool, tables: bool = True) -> bool:
     """Whether powers of the coset, and the scale of an inverse, take a pass of their own."""
-    return k >= SHORTEST and (k > LARGEST_TABLE or not tables) and (coset or inverse)
+    return k >= _SHORTEST and _is_long(k, tables) and (coset or inverse)
+
+
+def _is_long(k: int, tables: bool) -> bool:
+    return k > LARGEST_TABLE or not tables
 
 
 def _even(k: int, passes: int) -> tuple[int, ...]:
@@ -89,9 +90,9 @@ def _even(k: int, passes: int) -> tuple[int, ...]:
 
 def table_bytes(k: int, coset: bool, inverse: bool, tables: bool = True) -> int:
     """At most so many bytes of tables for a transform of 2^k elements: those of `ntt.Plan`."""
-    if k < SHORTEST:
+    if k < _SHORTEST:
         return 0
-    shape, is_long = best_shape(k), k > LARGEST_TABLE or not tables
+    shape, is_long = best_shape(k), _is_long(k, tables)
     sizes = [_twiddles(m, shape.held) * FACTOR for m in set(shape.passes)]
     if has_factors_apart(k, coset, inverse, tables):
         sizes += _two_tables(k, ELEMENT)

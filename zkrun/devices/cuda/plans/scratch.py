@@ -13,9 +13,9 @@ from zkrun.devices.cuda.plans import ntt as transforms
 from zkrun.devices.cuda.plans.msm import (
     MOST_POINTS,
     choose_window_bits,
-    may_keep_multiples,
     most_scratch,
     multiples_bytes,
+    sums_of,
     vectors_per_pass,
 )
 from zkrun.devices.cuda.plans.permute import plan_permutation
@@ -79,7 +79,7 @@ def table_bytes(call: Call) -> dict[object, int]:
             nbytes = params.exp.bit_length() // 8 + SCRATCH_ALIGNMENT
             return {("scalar_pow", call.curve.name, params.exp): nbytes}
         case "msm":
-            group, points, _ = _sums(call)
+            group, points, *_ = sums_of(call)
             return {
                 ("msm", call.curve.name, group, points, width): multiples_bytes(
                     call.curve, group, points, width
@@ -113,10 +113,10 @@ def scratch_bytes(call: Call) -> int:
 
 def _msm(call: Call) -> int:
     most = 0
-    if _sums(call)[1] > MOST_POINTS:
+    group, points, vectors, _ = sums_of(call)
+    if points > MOST_POINTS:
         return _TOO_LARGE
     for kept, width in _widths(call):
-        group, points, vectors = _sums(call)
         at_once = vectors_per_pass(points, vectors, width)
         needed = most_scratch(call.curve, group, points, at_once, MULTIPROCESSORS, width, kept)
         most = max(most, needed)
@@ -125,18 +125,11 @@ def _msm(call: Call) -> int:
 
 def _widths(call: Call) -> list[tuple[bool, int]]:
     """The widths of windows that a multiplication may have: (with kept multiples, bits)."""
-    _, points, _ = _sums(call)
+    _, points, _, keeps = sums_of(call)
     if points > MOST_POINTS:
         return []
-    keeps = call.params.multiples and may_keep_multiples(points)
     wish = call.params.window
     return [
         (kept, choose_window_bits(points, wish, kept))
         for kept in ((False, True) if keeps else (False,))
     ]
-
-
-def _sums(call: Call) -> tuple[str, int, int]:
-    """The group of a multiplication, its longest vector, and how many vectors there are."""
-    group = call.immutable[0].group  # type: ignore[union-attr]  # a PointArray
-    return group, max(length(typ) for typ in call.immutable[1:]), len(call.mutable)
